@@ -1,0 +1,1 @@
+//! Detections to alerts, and alerts to people.

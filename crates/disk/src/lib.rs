@@ -1,0 +1,1 @@
+//! Files as the journal needs them, real and simulated.

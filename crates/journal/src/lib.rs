@@ -1,0 +1,1 @@
+//! Keeps records, as received, in the order received.

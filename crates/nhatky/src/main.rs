@@ -1,0 +1,3 @@
+//! The `nhatky` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Realistic traffic and attacks.
