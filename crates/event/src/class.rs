@@ -1,6 +1,9 @@
 //! The six classes of Điều 7.2, the categories of Điều 7.1, and how well a record was understood.
 
 /// Declares a closed vocabulary: an enum whose members have one name each, the same in JSON, queries and files.
+///
+/// The members get `ALL`, `name`, `from_name`, `Display` and serde's traits; the caller depends on `serde`.
+#[macro_export]
 macro_rules! vocabulary {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
