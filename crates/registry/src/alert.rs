@@ -1,0 +1,427 @@
+//! Alerts and their history, as kept. What may follow what is decided by the `alert` crate.
+
+use event::{AlertSeverity, Disposition, Effect, Entity, EntityKind, Micros};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+
+use crate::row::{Columns as _, stored};
+use crate::{Actor, Page, Registry, StoreError, Write};
+
+/// An alert's number, from 1, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AlertId(pub u64);
+
+impl AlertId {
+    pub(crate) fn read(stored: i64) -> Option<Self> {
+        u64::try_from(stored).ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for AlertId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+event::vocabulary! {
+    /// Where the handling of an alert stands.
+    AlertState {
+        /// Nobody has looked.
+        New = "new",
+        /// Somebody has seen it.
+        Acknowledged = "acknowledged",
+        /// Somebody is at it.
+        InProgress = "in_progress",
+        /// Done: it has a resolution.
+        Closed = "closed",
+    }
+}
+
+event::vocabulary! {
+    /// How an alert ended.
+    Resolution {
+        /// It was so, and was dealt with.
+        Resolved = "resolved",
+        /// It was not so.
+        FalsePositive = "false_positive",
+        /// It is so, and may be.
+        Accepted = "accepted",
+        /// Another alert covers it.
+        Duplicate = "duplicate",
+    }
+}
+
+/// What a person handles: the detections of one rule about one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// Its number.
+    pub id: AlertId,
+    /// The rule that fired.
+    pub rule: String,
+    /// About whom or what.
+    pub entity: Option<Entity>,
+    /// Where its handling stands.
+    pub state: AlertState,
+    /// How it ended, once closed.
+    pub resolution: Option<Resolution>,
+    /// The gravest disposition of its detections.
+    pub disposition: Disposition,
+    /// The gravest effect of its detections.
+    pub effect: Effect,
+    /// Proposed by effect and tier.
+    pub severity: AlertSeverity,
+    /// Who has it in hand.
+    pub assignee: Option<String>,
+    /// The alert about the same, closed before this one.
+    pub previous: Option<AlertId>,
+    /// When it arose.
+    pub created_at: Micros,
+    /// When it last changed in any way.
+    pub updated_at: Micros,
+    /// Correlation time of its first event.
+    pub first_at: Micros,
+    /// Correlation time of its latest event.
+    pub last_at: Micros,
+    /// Detections in it.
+    pub detections: u64,
+    /// Events in its detections.
+    pub events: u64,
+}
+
+/// An alert to be kept, in state `new`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAlert {
+    /// The rule that fired.
+    pub rule: String,
+    /// About whom or what.
+    pub entity: Option<Entity>,
+    /// Disposition of its first detection.
+    pub disposition: Disposition,
+    /// Effect of its first detection.
+    pub effect: Effect,
+    /// The severity proposed.
+    pub severity: AlertSeverity,
+    /// Correlation time of its first event.
+    pub first_at: Micros,
+    /// Correlation time of its latest event.
+    pub last_at: Micros,
+    /// Events in its first detection.
+    pub events: u64,
+}
+
+/// What new detections and longer episodes add to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertGrowth {
+    /// Detections that joined.
+    pub detections: u64,
+    /// Events that joined.
+    pub events: u64,
+    /// Correlation time of the latest event.
+    pub last_at: Micros,
+    /// Its disposition, effect and severity from now on.
+    pub gravity: (Disposition, Effect, AlertSeverity),
+}
+
+/// What a person does to an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertChange {
+    /// Its state from now on.
+    pub state: AlertState,
+    /// Its resolution from now on.
+    pub resolution: Option<Resolution>,
+    /// Who has it in hand from now on.
+    pub assignee: Option<String>,
+}
+
+/// One step in the handling of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Micros,
+    /// Who.
+    pub actor: String,
+    /// What: `created`, `acknowledged`, `started`, `closed`, `commented`, `escalated`.
+    pub action: String,
+    /// The state after it.
+    pub state: AlertState,
+    /// What the person wrote.
+    pub comment: Option<String>,
+}
+
+/// Which alerts to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct AlertFilter {
+    /// Only those in this state.
+    pub state: Option<AlertState>,
+    /// Only those not closed.
+    pub open: bool,
+    /// Only those of this rule.
+    pub rule: Option<String>,
+    /// Only those about this entity.
+    pub entity: Option<Entity>,
+    /// Only those with this severity.
+    pub severity: Option<AlertSeverity>,
+    /// Only those with a smaller number.
+    pub before: Option<u64>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+impl Registry {
+    /// Alerts, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alerts(&self, filter: &AlertFilter) -> Result<Page<Alert>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM alerts
+             WHERE ($1 IS NULL OR state = $1) AND ($2 = 0 OR state <> 'closed')
+               AND ($3 IS NULL OR rule = $3) AND ($4 IS NULL OR entity = $4)
+               AND ($5 IS NULL OR severity = $5) AND ($6 IS NULL OR id < $6)
+             ORDER BY id DESC LIMIT $7",
+        )
+        .bind(filter.state.map(AlertState::name))
+        .bind(i64::from(filter.open))
+        .bind(&filter.rule)
+        .bind(filter.entity.as_ref().map(Entity::to_string))
+        .bind(filter.severity.map(AlertSeverity::name))
+        .bind(filter.before.map(stored))
+        .bind(i64::from(filter.limit))
+        .fetch_all(&self.readers)
+        .await?;
+        let items = rows.iter().map(alert).collect::<Result<Vec<_>, _>>()?;
+        let full = items.len() == filter.limit as usize;
+        let next = items.last().filter(|_| full).map(|last| last.id.0);
+        Ok(Page { items, next })
+    }
+
+    /// The alert with that number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
+        let row = sqlx::query("SELECT * FROM alerts WHERE id = $1")
+            .bind(stored(id.0))
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(alert).transpose()
+    }
+
+    /// What was done to an alert, first to last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alert_history(&self, id: AlertId) -> Result<Vec<HistoryEntry>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM alert_history WHERE alert = $1 ORDER BY id")
+            .bind(stored(id.0))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(history_entry).collect()
+    }
+
+    /// How many alerts there are in each state, by state and severity.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alert_counts(&self) -> Result<Vec<(AlertState, AlertSeverity, u64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT state, severity, count(*) AS alerts FROM alerts GROUP BY state, severity",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let count = |row: &SqliteRow| {
+            let state = row.word("state", AlertState::from_name)?;
+            let severity = row.word("severity", AlertSeverity::from_name)?;
+            Ok((state, severity, row.number("alerts")?))
+        };
+        rows.iter().map(count).collect()
+    }
+}
+
+impl Write<'_> {
+    /// The alert about this rule and entity that is not closed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_alert(
+        &mut self,
+        rule: &str,
+        entity: Option<&Entity>,
+    ) -> Result<Option<Alert>, StoreError> {
+        let row = sqlx::query(
+            "SELECT * FROM alerts WHERE rule = $1 AND entity = $2 AND state <> 'closed'",
+        )
+        .bind(rule)
+        .bind(entity_text(entity))
+        .fetch_optional(&mut *self.transaction)
+        .await?;
+        row.as_ref().map(alert).transpose()
+    }
+
+    /// The alert with that number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alert(&mut self, id: AlertId) -> Result<Option<Alert>, StoreError> {
+        let row = sqlx::query("SELECT * FROM alerts WHERE id = $1")
+            .bind(stored(id.0))
+            .fetch_optional(&mut *self.transaction)
+            .await?;
+        row.as_ref().map(alert).transpose()
+    }
+
+    /// Keeps a new alert, which follows the last closed one about the same.
+    ///
+    /// # Errors
+    /// When the database fails, or one about the same is not closed.
+    pub async fn create_alert(&mut self, new: &NewAlert) -> Result<Alert, StoreError> {
+        let row = sqlx::query(
+            "INSERT INTO alerts (rule, entity, state, disposition, effect, severity, previous,
+                 created_at, updated_at, first_at, last_at, detections, events)
+             VALUES ($1, $2, 'new', $3, $4, $5,
+                 (SELECT max(id) FROM alerts WHERE rule = $1 AND entity = $2),
+                 $6, $6, $7, $8, 1, $9)
+             RETURNING *",
+        )
+        .bind(&new.rule)
+        .bind(entity_text(new.entity.as_ref()))
+        .bind(new.disposition.name())
+        .bind(new.effect.name())
+        .bind(new.severity.name())
+        .bind(self.now.0)
+        .bind(new.first_at.0)
+        .bind(new.last_at.0)
+        .bind(stored(new.events))
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        alert(&row)
+    }
+
+    /// Adds what has joined an alert.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grow_alert(
+        &mut self,
+        id: AlertId,
+        growth: &AlertGrowth,
+    ) -> Result<(), StoreError> {
+        let (disposition, effect, severity) = growth.gravity;
+        sqlx::query(
+            "UPDATE alerts SET detections = detections + $2, events = events + $3,
+                 last_at = CASE WHEN last_at < $4 THEN $4 ELSE last_at END,
+                 disposition = $5, effect = $6, severity = $7, updated_at = $8
+             WHERE id = $1",
+        )
+        .bind(stored(id.0))
+        .bind(stored(growth.detections))
+        .bind(stored(growth.events))
+        .bind(growth.last_at.0)
+        .bind(disposition.name())
+        .bind(effect.name())
+        .bind(severity.name())
+        .bind(self.now.0)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Does to an alert what a person decided.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_alert(
+        &mut self,
+        id: AlertId,
+        change: &AlertChange,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE alerts SET state = $2, resolution = $3, assignee = $4, updated_at = $5 WHERE id = $1",
+        )
+        .bind(stored(id.0))
+        .bind(change.state.name())
+        .bind(change.resolution.map(Resolution::name))
+        .bind(&change.assignee)
+        .bind(self.now.0)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes a step in the handling of an alert; gives the step's number, never used twice.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_history(
+        &mut self,
+        id: AlertId,
+        by: &Actor,
+        action: &str,
+        state: AlertState,
+        comment: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "INSERT INTO alert_history (alert, at, actor, action, state, comment)
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        )
+        .bind(stored(id.0))
+        .bind(self.now.0)
+        .bind(&by.name)
+        .bind(action)
+        .bind(state.name())
+        .bind(comment)
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        row.number("id")
+    }
+}
+
+/// As the column keeps it: empty for none, so that the unique index sees equals as equal.
+fn entity_text(entity: Option<&Entity>) -> String {
+    entity.map(Entity::to_string).unwrap_or_default()
+}
+
+fn read_entity(text: &str) -> Option<Entity> {
+    let (kind, name) = text.split_once(':')?;
+    let kind = EntityKind::from_name(kind)?;
+    let name = name.into();
+    Some(Entity { kind, name })
+}
+
+fn alert(row: &SqliteRow) -> Result<Alert, StoreError> {
+    let entity = match row.text("entity")?.as_str() {
+        "" => None,
+        _ => Some(row.word("entity", read_entity)?),
+    };
+    Ok(Alert {
+        id: AlertId(row.number("id")?),
+        rule: row.text("rule")?,
+        entity,
+        state: row.word("state", AlertState::from_name)?,
+        resolution: row.word_if_any("resolution", Resolution::from_name)?,
+        disposition: row.word("disposition", Disposition::from_name)?,
+        effect: row.word("effect", Effect::from_name)?,
+        severity: row.word("severity", AlertSeverity::from_name)?,
+        assignee: row.column("assignee")?,
+        previous: row
+            .column::<Option<i64>>("previous")?
+            .and_then(AlertId::read),
+        created_at: row.at("created_at")?,
+        updated_at: row.at("updated_at")?,
+        first_at: row.at("first_at")?,
+        last_at: row.at("last_at")?,
+        detections: row.number("detections")?,
+        events: row.number("events")?,
+    })
+}
+
+fn history_entry(row: &SqliteRow) -> Result<HistoryEntry, StoreError> {
+    Ok(HistoryEntry {
+        at: row.at("at")?,
+        actor: row.text("actor")?,
+        action: row.text("action")?,
+        state: row.word("state", AlertState::from_name)?,
+        comment: row.column("comment")?,
+    })
+}
