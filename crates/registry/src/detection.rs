@@ -70,7 +70,60 @@ pub struct DetectionFilter {
     pub limit: u32,
 }
 
+/// What one rule had to say about one entity in a span of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DetectionSummary {
+    /// The rule.
+    pub rule: String,
+    /// About whom or what.
+    pub entity: Option<Entity>,
+    /// Detections.
+    pub detections: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Correlation time of the first event.
+    pub first_at: Micros,
+    /// Correlation time of the latest event.
+    pub last_at: Micros,
+}
+
 impl Registry {
+    /// Detections of a disposition whose latest event lies in `from..to`, summed by rule and entity, most events first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn summarise_detections(
+        &self,
+        disposition: Disposition,
+        from: Micros,
+        to: Micros,
+        limit: u32,
+    ) -> Result<Vec<DetectionSummary>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT rule, entity_kind, entity_name, count(*) AS detections, sum(count) AS events,
+                    min(first_at) AS first_at, max(last_at) AS last_at
+             FROM detections WHERE disposition = $1 AND last_at >= $2 AND last_at < $3
+             GROUP BY rule, entity_kind, entity_name ORDER BY events DESC, rule LIMIT $4",
+        )
+        .bind(disposition.name())
+        .bind(from.0)
+        .bind(to.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        let summary = |row: &SqliteRow| {
+            Ok(DetectionSummary {
+                rule: row.text("rule")?,
+                entity: entity(row)?,
+                detections: row.number("detections")?,
+                events: row.number("events")?,
+                first_at: row.at("first_at")?,
+                last_at: row.at("last_at")?,
+            })
+        };
+        rows.iter().map(summary).collect()
+    }
+
     /// Stored detections, last stored first.
     ///
     /// # Errors
@@ -216,12 +269,6 @@ impl Write<'_> {
 }
 
 fn detection(row: &SqliteRow) -> Result<StoredDetection, StoreError> {
-    let kind = row.word_if_any("entity_kind", EntityKind::from_name)?;
-    let name: Option<String> = row.column("entity_name")?;
-    let entity = kind.zip(name).map(|(kind, name)| Entity {
-        kind,
-        name: name.into_boxed_str(),
-    });
     Ok(StoredDetection {
         number: row.number("number")?,
         alert: row.column::<Option<i64>>("alert")?.and_then(AlertId::read),
@@ -231,7 +278,7 @@ fn detection(row: &SqliteRow) -> Result<StoredDetection, StoreError> {
             rule: row.text("rule")?.into(),
             rules_version: row.text("rules_version")?.into(),
             key: row.json("group_key")?,
-            entity,
+            entity: entity(row)?,
             disposition: row.word("disposition", Disposition::from_name)?,
             effect: row.word("effect", Effect::from_name)?,
             seq: row.seq("seq")?,
@@ -243,4 +290,13 @@ fn detection(row: &SqliteRow) -> Result<StoredDetection, StoreError> {
             facts: row.json("facts")?,
         },
     })
+}
+
+fn entity(row: &SqliteRow) -> Result<Option<Entity>, StoreError> {
+    let kind = row.word_if_any("entity_kind", EntityKind::from_name)?;
+    let name: Option<String> = row.column("entity_name")?;
+    Ok(kind.zip(name).map(|(kind, name)| Entity {
+        kind,
+        name: name.into_boxed_str(),
+    }))
 }

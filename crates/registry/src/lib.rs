@@ -48,7 +48,9 @@ pub use alert::{
     Resolution,
 };
 pub use audit::{AuditSink, HandOverError, PendingAudit, SinkError, SinkFuture};
-pub use detection::{DetectionChanged, DetectionFilter, DetectionUpdate, StoredDetection};
+pub use detection::{
+    DetectionChanged, DetectionFilter, DetectionSummary, DetectionUpdate, StoredDetection,
+};
 pub use error::{OpenError, StoreError};
 pub use outbox::{NewOutboxItem, OutboxCounts, OutboxItem, OutboxState};
 pub use rule::{NewRuleException, RuleException, RuleOverride};

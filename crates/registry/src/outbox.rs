@@ -1,11 +1,17 @@
 //! Notifications that are yet to be delivered: written with the change that they tell of.
 
+use std::time::Duration;
+
 use event::Micros;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
+use tokio::sync::watch;
 
 use crate::row::{Columns as _, stored};
 use crate::{AlertId, Registry, StoreError, Write};
+
+/// Nobody is told to wait longer: what says so was written before the clock was set back, and is due.
+const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
 const ERROR_CHARS_MAX: usize = 500;
 
@@ -51,7 +57,7 @@ pub struct OutboxItem {
     pub attempts: u64,
     /// When it was put in.
     pub created_at: Micros,
-    /// When it is to be tried next.
+    /// When it is to be tried next: at most a day ahead.
     pub next_at: Micros,
     /// When it was sent or given up.
     pub done_at: Option<Micros>,
@@ -93,36 +99,47 @@ impl Write<'_> {
 }
 
 impl Registry {
-    /// Waits until something was put into the outbox; returns at once if that happened since the last wait.
-    pub async fn outbox_waits(&self) {
-        self.outbox_waits.notified().await;
+    /// Changes whenever something was put into the outbox.
+    #[must_use]
+    pub fn outbox_grows(&self) -> watch::Receiver<()> {
+        self.outbox_grew.subscribe()
     }
 
     /// Notifications of a channel whose time has come, oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn outbox_due(&self, now: Micros, limit: u32) -> Result<Vec<OutboxItem>, StoreError> {
+    pub async fn outbox_due(
+        &self,
+        channel: &str,
+        now: Micros,
+        limit: u32,
+    ) -> Result<Vec<OutboxItem>, StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE state = 'pending' AND next_at <= $1
-             ORDER BY next_at, created_at, id LIMIT $2",
+            "SELECT * FROM outbox
+             WHERE state = 'pending' AND channel = $1 AND (next_at <= $2 OR next_at > $3)
+             ORDER BY next_at, created_at, id LIMIT $4",
         )
+        .bind(channel)
         .bind(now.0)
+        .bind(now.after(WAIT_MAX).0)
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(item).collect()
     }
 
-    /// When the next notification is to be tried; `None` when none waits.
+    /// When the next notification of a channel is to be tried; `None` when none waits.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn outbox_next_at(&self) -> Result<Option<Micros>, StoreError> {
-        let next: Option<i64> =
-            sqlx::query_scalar("SELECT min(next_at) FROM outbox WHERE state = 'pending'")
-                .fetch_one(&self.readers)
-                .await?;
+    pub async fn outbox_next_at(&self, channel: &str) -> Result<Option<Micros>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(
+            "SELECT min(next_at) FROM outbox WHERE state = 'pending' AND channel = $1",
+        )
+        .bind(channel)
+        .fetch_one(&self.readers)
+        .await?;
         Ok(next.map(Micros))
     }
 

@@ -8,7 +8,7 @@ use event::{Clock, Micros};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::token::TokenTable;
 use crate::{OpenError, StoreError, Write, migrations};
@@ -27,8 +27,8 @@ pub struct Registry {
     pub(crate) tokens: TokenTable,
     /// Woken when an audit waits for the journal.
     pub(crate) audit_waits: Notify,
-    /// Woken when a notification waits in the outbox.
-    pub(crate) outbox_waits: Notify,
+    /// Changes when a notification is put into the outbox.
+    pub(crate) outbox_grew: watch::Sender<()>,
     instance: Box<str>,
 }
 
@@ -79,7 +79,7 @@ impl Registry {
             clock,
             tokens,
             audit_waits: Notify::new(),
-            outbox_waits: Notify::new(),
+            outbox_grew: watch::Sender::new(()),
             instance,
         })
     }

@@ -37,6 +37,12 @@ impl<'r> Write<'r> {
         self.now
     }
 
+    /// The registry's name: see [`Registry::instance`].
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        self.registry.instance()
+    }
+
     /// Notes who did what, to be told to the journal once the change is made.
     ///
     /// # Errors
@@ -77,7 +83,7 @@ impl<'r> Write<'r> {
             self.registry.audit_waits.notify_one();
         }
         if self.queued {
-            self.registry.outbox_waits.notify_one();
+            self.registry.outbox_grew.send_replace(());
         }
         Ok(())
     }

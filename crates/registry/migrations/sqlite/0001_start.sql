@@ -113,7 +113,7 @@ CREATE TABLE outbox (
     done_at    BIGINT,
     error      TEXT
 );
-CREATE INDEX outbox_due ON outbox (state, next_at);
+CREATE INDEX outbox_due ON outbox (state, channel, next_at);
 
 CREATE TABLE rule_overrides (
     rule       TEXT   NOT NULL,

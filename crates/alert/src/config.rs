@@ -1,0 +1,96 @@
+//! The section `[alert]` of the configuration.
+
+use std::path::PathBuf;
+
+use event::AlertSeverity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::NotificationKind;
+
+/// Who is told of alerts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertConfig {
+    /// Where people reach this server, such as `https://logs.example.vn`: notifications link to it.
+    pub base_url: Option<String>,
+    /// Receivers of notifications by HTTP.
+    pub webhooks: Vec<WebhookConfig>,
+}
+
+/// A receiver of notifications by HTTP `POST`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Its name, by which the outbox knows it: renamed, it gets nothing that waits under the old name.
+    pub name: String,
+    /// `http` or `https`, without a user or a password in it.
+    pub url: String,
+    /// What it is told of. Default: a new alert, one that has become graver, one that was closed.
+    #[serde(default = "told_by_default")]
+    #[schemars(with = "Vec<String>")]
+    pub on: Vec<NotificationKind>,
+    /// The least severity that it is told of: `low`, `medium`, `high` or `urgent`. Default: every one.
+    #[serde(default = "every_severity")]
+    #[schemars(with = "String")]
+    pub severity_min: AlertSeverity,
+    /// A file with the secret that signs each request (`X-Nhatky-Signature`). Default: requests are not signed.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// A file with the token for the header `Authorization: Bearer`. Default: none is sent.
+    #[serde(default)]
+    pub bearer_file: Option<PathBuf>,
+    /// A file with the certificates (PEM) of a certificate authority of your own, believed beside the machine's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// How long one attempt may take, in seconds, 1 to 60. Default 10.
+    #[serde(default = "timeout_s")]
+    pub timeout_s: u16,
+    /// After how many hours a notification that nobody takes is given up, 1 to 720. Default 72: over a weekend.
+    #[serde(default = "give_up_after_h")]
+    pub give_up_after_h: u16,
+    /// Whether it may be on this machine (127.0.0.0/8, ::1). Default no: what listens there often trusts whoever can reach it.
+    #[serde(default)]
+    pub allow_loopback: bool,
+    /// Whether it may have a link-local address or that of a cloud's metadata service. Default no.
+    #[serde(default)]
+    pub allow_link_local: bool,
+}
+
+fn told_by_default() -> Vec<NotificationKind> {
+    vec![
+        NotificationKind::Created,
+        NotificationKind::Escalated,
+        NotificationKind::Closed,
+    ]
+}
+
+fn every_severity() -> AlertSeverity {
+    AlertSeverity::Low
+}
+
+fn timeout_s() -> u16 {
+    10
+}
+
+fn give_up_after_h() -> u16 {
+    72
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_needs_only_a_name_and_an_address() {
+        let text = r#"{"webhooks":[{"name":"chat","url":"https://chat.example/hook"}]}"#;
+        let config: AlertConfig = serde_json::from_str(text).unwrap();
+        let [webhook] = config.webhooks.as_slice() else {
+            panic!("there is one");
+        };
+        assert_eq!((webhook.timeout_s, webhook.give_up_after_h), (10, 72));
+        assert_eq!(webhook.severity_min, AlertSeverity::Low);
+        assert!(!webhook.allow_loopback && !webhook.allow_link_local);
+        serde_json::from_str::<AlertConfig>(r#"{"webhook":[]}"#).unwrap_err();
+    }
+}
