@@ -209,6 +209,19 @@ impl Event {
         });
     }
 
+    /// Adds a value that the caller knows to be new to the field and of the type that its table names: [`Event::push`]
+    /// without the checks. Empty text is no value.
+    pub fn append(&mut self, field: Field, value: Value<'_>) {
+        if value == Value::Text("") {
+            return;
+        }
+        let value = self.store(value);
+        self.slots.push(Slot {
+            key: Key::Known(field),
+            value,
+        });
+    }
+
     /// Adds a value to a field by its dotted name, known or not.
     pub fn push_named<'v>(&mut self, name: &str, value: impl Into<Value<'v>>) {
         if let Some(field) = Field::from_name(name) {

@@ -1,0 +1,96 @@
+//! `match` and `pairs`: a value taken apart by templates, or as key=value.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::{Function, Scope, StepError, StepSource};
+use crate::body::PairSpec;
+use crate::frame::{Frame, Piece, Symbol};
+use crate::mapping::Mapping;
+use crate::template::{Ends, Template};
+
+#[derive(Debug)]
+struct Match {
+    from: Symbol,
+    templates: Box<[Template]>,
+}
+
+/// The first of the templates that matches the whole of `from` fills its slots.
+///
+/// Text that was made (unescaped, joined) rather than found in the message is matched too, at the price of a copy.
+pub(super) fn matching(
+    source: &StepSource,
+    scope: &mut Scope<'_>,
+) -> Result<Box<dyn Function>, StepError> {
+    let texts = source.template.iter().chain(&source.templates);
+    let templates: Box<[Template]> = texts
+        .map(|text| Template::compile(text, scope.symbols))
+        .collect::<Result<_, _>>()?;
+    if templates.is_empty() {
+        return Err(source.needs("`template` or `templates`"));
+    }
+    Ok(Box::new(Match {
+        from: source.from(scope)?,
+        templates,
+    }))
+}
+
+impl Function for Match {
+    fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
+        apply_first(&self.templates, self.from, frame);
+    }
+}
+
+/// Whether one of the templates matches the whole value.
+pub(crate) fn apply_first<'a>(
+    templates: &'a [Template],
+    from: Symbol,
+    frame: &mut Frame<'a>,
+) -> bool {
+    match frame.get(from).and_then(Piece::text) {
+        Some(Cow::Borrowed(text)) => templates
+            .iter()
+            .any(|template| template.apply(text, Ends::Whole, frame).is_some()),
+        Some(Cow::Owned(text)) => templates
+            .iter()
+            .any(|template| template.apply_made(&text, frame)),
+        None => false,
+    }
+}
+
+#[derive(Debug)]
+struct Pairs {
+    from: Symbol,
+    spec: PairSpec,
+    mapping: Mapping,
+}
+
+pub(super) fn pairs(
+    source: &StepSource,
+    scope: &mut Scope<'_>,
+) -> Result<Box<dyn Function>, StepError> {
+    let map: &BTreeMap<_, _> = scope.map;
+    Ok(Box::new(Pairs {
+        from: source.from(scope)?,
+        spec: PairSpec::new(
+            source.pair.as_deref(),
+            source.separator.as_deref(),
+            source.quotes.as_deref(),
+        ),
+        mapping: Mapping::compile(map, None, scope.symbols),
+    }))
+}
+
+impl Function for Pairs {
+    fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
+        match frame.get(self.from).and_then(Piece::text) {
+            Some(Cow::Borrowed(text)) => self.spec.read(text, |key, value| {
+                self.mapping.take(key, value, frame);
+            }),
+            Some(Cow::Owned(text)) => self.spec.read(&text, |key, value| {
+                self.mapping.take(key, Cow::Owned(value.into_owned()), frame);
+            }),
+            None => {}
+        };
+    }
+}

@@ -1,0 +1,180 @@
+//! Keys of a body → symbols, with their types: `srcip = "source.ip"`.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use event::{Field, FieldKind};
+
+use crate::definition::source::OneOrMany;
+use crate::frame::{Frame, Piece, Symbol, Symbols, Target};
+use crate::header::read_time;
+use crate::template;
+
+/// Where the values of keys go.
+#[derive(Debug, Default)]
+pub(crate) struct Mapping {
+    by_key: HashMap<Box<str>, Box<[Goal]>, ahash::RandomState>,
+    /// Prefix of keys that are not named here, at full depth; none: they are left out.
+    others: Option<Box<str>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Goal {
+    symbol: Symbol,
+    kind: ValueKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ValueKind {
+    Text,
+    Number,
+    Address,
+    Date,
+    /// An address goes to the first symbol, a name to the second.
+    Endpoint(Symbol),
+}
+
+impl Mapping {
+    /// Compiles a `[map]`. Call [`Mapping::observe`] once all else of the definition is compiled.
+    pub(crate) fn compile(
+        map: &BTreeMap<String, OneOrMany>,
+        others: Option<&str>,
+        symbols: &mut Symbols,
+    ) -> Self {
+        let by_key = map
+            .iter()
+            .map(|(key, goals)| {
+                let goals = goals.as_slice().iter().map(|goal| goal_of(goal, symbols));
+                (key.as_str().into(), goals.collect())
+            })
+            .collect();
+        Self {
+            by_key,
+            others: others.map(Into::into),
+        }
+    }
+
+    /// Keeps the keys, too, that guards, steps and dispatch ask about by their own name.
+    pub(crate) fn observe(&mut self, symbols: &Symbols) {
+        for (name, symbol) in symbols.iter() {
+            if name.starts_with('$') || *symbols.target(symbol) != Target::Hidden {
+                continue;
+            }
+            let goal = Goal {
+                symbol,
+                kind: ValueKind::Text,
+            };
+            let goals = self.by_key.entry(name.into()).or_default();
+            *goals = goals.iter().copied().chain([goal]).collect();
+        }
+    }
+
+    /// Takes one key and its value in. Whether the key is one of those named.
+    pub(crate) fn take<'a>(&self, key: &str, value: Cow<'a, str>, frame: &mut Frame<'a>) -> bool {
+        let Some(goals) = self.by_key.get(key) else {
+            self.take_other(key, value, frame);
+            return false;
+        };
+        if let [only] = &**goals {
+            only.put(value, frame);
+        } else {
+            for goal in goals {
+                goal.put(value.clone(), frame);
+            }
+        }
+        true
+    }
+
+    fn take_other<'a>(&self, key: &str, value: Cow<'a, str>, frame: &mut Frame<'a>) {
+        let Some(prefix) = self.others.as_deref() else {
+            return;
+        };
+        let ours = prefix.is_empty() && is_ours(key);
+        let wanted = frame.depth == crate::Depth::Full || prefix.is_empty() && is_field(key);
+        if wanted && !ours && !value.is_empty() {
+            frame.put_other(format!("{prefix}{key}"), Piece::Text(value));
+        }
+    }
+}
+
+fn is_field(name: &str) -> bool {
+    Field::from_name(name).is_some()
+}
+
+/// What only the engine gives, whatever a message claims.
+fn is_ours(key: &str) -> bool {
+    key.starts_with("nhatky.") || matches!(key, "event.original" | "event.ingested")
+}
+
+fn goal_of(goal: &str, symbols: &mut Symbols) -> Goal {
+    let (name, kind) = goal.split_once(':').unwrap_or((goal, ""));
+    if kind == "address" {
+        return Goal {
+            symbol: symbols.intern_output(&format!("{name}.ip")),
+            kind: ValueKind::Endpoint(symbols.intern_output(&format!("{name}.domain"))),
+        };
+    }
+    let kind = match kind {
+        "int" | "float" | "number" => ValueKind::Number,
+        "ip" => ValueKind::Address,
+        "date" => ValueKind::Date,
+        "" => match Field::from_name(name).map(Field::kind) {
+            Some(FieldKind::Number) => ValueKind::Number,
+            Some(FieldKind::Address) => ValueKind::Address,
+            Some(FieldKind::Date) => ValueKind::Date,
+            Some(FieldKind::Keyword | FieldKind::Text) | None => ValueKind::Text,
+        },
+        _ => ValueKind::Text,
+    };
+    Goal {
+        symbol: symbols.intern_output(name),
+        kind,
+    }
+}
+
+impl Goal {
+    /// A value that is not of the type is left out: the raw text keeps it.
+    fn put<'a>(self, value: Cow<'a, str>, frame: &mut Frame<'a>) {
+        if value == "-" {
+            return;
+        }
+        match self.kind {
+            ValueKind::Text => frame.put(self.symbol, Piece::Text(value)),
+            ValueKind::Number => {
+                if let Some(number) = number(&value) {
+                    frame.put(self.symbol, number);
+                }
+            }
+            ValueKind::Address => {
+                if let Some(address) = address(&value) {
+                    frame.put(self.symbol, address);
+                }
+            }
+            ValueKind::Date => {
+                if let Some((stamp, _)) = read_time(value.trim(), frame.times) {
+                    frame.put(self.symbol, Piece::Date(stamp.at));
+                }
+            }
+            ValueKind::Endpoint(domain) => match address(&value) {
+                Some(address) => frame.put(self.symbol, address),
+                None => frame.put(domain, Piece::Text(value)),
+            },
+        }
+    }
+}
+
+/// The number that the whole text is.
+pub(crate) fn number(text: &str) -> Option<Piece<'static>> {
+    let text = text.trim();
+    if let Ok(number) = text.parse() {
+        return Some(Piece::Integer(number));
+    }
+    let number: f64 = text.parse().ok()?;
+    number.is_finite().then_some(Piece::Float(number))
+}
+
+/// The address that the whole text is.
+pub(crate) fn address(text: &str) -> Option<Piece<'static>> {
+    let (length, address) = template::ip(text)?;
+    (length == text.len()).then_some(Piece::Address(address))
+}

@@ -1,0 +1,470 @@
+//! All definitions, and the main path: record → event.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use event::{
+    Event, Field, Identity, Mark, Micros, ParseLevel, Record, SourceCategory, Value,
+};
+
+use crate::builtin::BUILTIN;
+use crate::class;
+use crate::definition::source::Subject;
+use crate::definition::{Definition, DefinitionError, Message};
+use crate::frame::{Frame, Piece, Symbol};
+use crate::header::{self, Header, Reference, ZoneFrom};
+use crate::recognise::{AnchorError, Number, Recogniser};
+use crate::settings::{ParseSettings, Sender};
+
+/// How much of an event is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Fields that have a name of their own: what the index keeps and rules read.
+    Core,
+    /// Besides, the vendor's own under its prefix, `message`, and the names of syslog's codes.
+    Full,
+}
+
+/// What is known of a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductInfo {
+    /// Its name: the folder under `parsers/`.
+    pub name: Box<str>,
+    /// Its name for people.
+    pub title: Box<str>,
+    /// What kind of thing it is.
+    pub category: SourceCategory,
+    /// A hash of the definition: when it changes, the index of the product's events is stale.
+    pub fingerprint: u64,
+}
+
+/// Why the definitions of a site cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A definition is wrong.
+    #[error("parser {parser}: {problem}")]
+    Definition {
+        /// Which.
+        parser: String,
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// All anchors together exceed what one automaton can hold.
+    #[error("{0}")]
+    Anchors(String),
+}
+
+/// Every parser there is, compiled.
+#[derive(Debug)]
+pub struct Parsers {
+    pub(crate) definitions: Box<[Definition]>,
+    products: Box<[ProductInfo]>,
+    by_name: BTreeMap<Box<str>, Number>,
+    recogniser: Recogniser,
+    builtin: Box<[Builtin]>,
+}
+
+/// Symbols of fields that the engine itself asks about, by definition.
+#[derive(Debug)]
+struct Builtin {
+    timestamp: Option<Symbol>,
+}
+
+impl Parsers {
+    /// The parsers that come with the program.
+    ///
+    /// # Panics
+    /// Never: a test compiles them all.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::load(None).expect("the built-in definitions compile: a test holds that")
+    }
+
+    /// The parsers that come with the program, and a site's own in `content/parsers/`, which take their places.
+    ///
+    /// # Errors
+    /// When a file cannot be read or a definition is wrong; the message says where.
+    pub fn load(content: Option<&Path>) -> Result<Self, LoadError> {
+        let mut texts: BTreeMap<String, String> = BUILTIN
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
+        if let Some(content) = content {
+            crate::content::read(&content.join("parsers"), &mut texts)?;
+        }
+        Self::compile(&texts)
+    }
+
+    pub(crate) fn compile(texts: &BTreeMap<String, String>) -> Result<Self, LoadError> {
+        let mut definitions = Vec::with_capacity(texts.len());
+        let mut sources = Vec::with_capacity(texts.len());
+        for (name, text) in texts {
+            let (definition, source) =
+                Definition::compile(name, text).map_err(|error| problem(name, &error))?;
+            definitions.push(definition);
+            sources.push(source);
+        }
+        let recognise: Vec<_> = sources.iter().map(|source| &source.recognise).collect();
+        let recogniser = Recogniser::compile(&recognise)
+            .map_err(|error: AnchorError| LoadError::Anchors(error.to_string()))?;
+        Ok(Self {
+            products: definitions.iter().map(info).collect(),
+            by_name: (0u16..)
+                .zip(&definitions)
+                .map(|(number, definition)| (definition.name.clone(), number))
+                .collect(),
+            builtin: definitions
+                .iter()
+                .map(|definition| Builtin {
+                    timestamp: definition.symbols.find(Field::TIMESTAMP.name()),
+                })
+                .collect(),
+            recogniser,
+            definitions: definitions.into(),
+        })
+    }
+
+    /// What is known of each product, in the order of their names.
+    pub fn products(&self) -> impl Iterator<Item = &ProductInfo> {
+        self.products.iter()
+    }
+
+    /// Makes `event` the event of `record`, keeping its buffers.
+    pub fn parse_into(
+        &self,
+        record: &Record,
+        settings: &ParseSettings,
+        depth: Depth,
+        event: &mut Event,
+    ) {
+        event.reset(record.seq, record.raw.clone());
+        let line = String::from_utf8_lossy(&record.raw);
+        let sender = settings.sender(|| record.origin.sender());
+        let zone = sender.and_then(|sender| sender.zone.as_ref());
+        let reference = Reference {
+            time: record.reference_time,
+            zone: zone.unwrap_or_else(|| settings.zone()),
+        };
+        let header = header::decode(&line, reference);
+        let line = Line {
+            text: line.trim_end_matches(['\n', '\r', '\0']),
+            header: &header,
+            reference,
+            zone_is_set: zone.is_some(),
+            depth,
+            sender,
+        };
+        let outcome = self.find(record, &line);
+        self.write(record, settings, &line, outcome, event);
+    }
+}
+
+/// A line on its way.
+struct Line<'a> {
+    text: &'a str,
+    header: &'a Header<'a>,
+    reference: Reference<'a>,
+    zone_is_set: bool,
+    depth: Depth,
+    sender: Option<&'a Sender>,
+}
+
+/// What a line turned out to be.
+struct Found<'a> {
+    definition: &'a Definition,
+    builtin: &'a Builtin,
+    frame: Frame<'a>,
+    /// None: the product is known by its anchor, the message is not.
+    message: Option<&'a Message>,
+}
+
+impl Parsers {
+    fn find<'a>(&'a self, record: &Record, line: &Line<'a>) -> Option<Found<'a>> {
+        let mut claimed = None;
+        let own = self.recogniser.of_listener(&record.origin.listener).iter().copied();
+        let hinted = line.sender.and_then(|sender| sender.product.as_deref());
+        let hinted = hinted.and_then(|name| self.by_name.get(name)).copied();
+        if let Some(found) = self.first(own.chain(hinted), line, &mut claimed) {
+            return Some(found);
+        }
+        let near = self.recogniser.near(line.header.app_name, line.header.message);
+        if let Some(found) = self.first(near.iter(), line, &mut claimed) {
+            return Some(found);
+        }
+        let far = self.recogniser.far(line.text, line.header.message);
+        if let Some(found) = self.first(far.iter(), line, &mut claimed) {
+            return Some(found);
+        }
+        if claimed.is_some() {
+            return claimed;
+        }
+        self.first(self.recogniser.always().iter(), line, &mut claimed)
+    }
+
+    /// The first of the candidates that knows the message; `claimed` keeps the first that knows its product.
+    fn first<'a>(
+        &'a self,
+        candidates: impl Iterator<Item = Number>,
+        line: &Line<'a>,
+        claimed: &mut Option<Found<'a>>,
+    ) -> Option<Found<'a>> {
+        for number in candidates {
+            let Some(found) = self.attempt(number, line) else {
+                continue;
+            };
+            if found.message.is_some() {
+                return Some(found);
+            }
+            if claimed.is_none() && !found.definition.generic {
+                *claimed = Some(found);
+            }
+        }
+        None
+    }
+
+    /// None: this definition does not want the line at all.
+    fn attempt<'a>(&'a self, number: Number, line: &Line<'a>) -> Option<Found<'a>> {
+        if !self.recogniser.requirements_met(number, line.text) {
+            return None;
+        }
+        let definition = self.definitions.get(usize::from(number))?;
+        let builtin = self.builtin.get(usize::from(number))?;
+        let mut reference = line.reference;
+        if let Some(zone) = definition.zone.as_ref().filter(|_| !line.zone_is_set) {
+            reference.zone = zone;
+        }
+        let mut frame = Frame::new(reference, line.depth, definition.symbols.len());
+        frame.header_time = line.header_time(reference);
+        let mut message = definition.apply(line.header.message, None, &mut frame);
+        // Without a PRI what looked like a header may be a part of the product's own line.
+        let headless = line.header.priority.is_none() && line.text.len() != line.header.message.len();
+        if message.is_none() && headless {
+            frame = Frame::new(reference, line.depth, definition.symbols.len());
+            message = definition.apply(line.text, None, &mut frame);
+        }
+        Some(Found {
+            definition,
+            builtin,
+            frame,
+            message,
+        })
+    }
+
+    fn write(
+        &self,
+        record: &Record,
+        settings: &ParseSettings,
+        line: &Line<'_>,
+        found: Option<Found<'_>>,
+        event: &mut Event,
+    ) {
+        let from_definition = found.as_ref().and_then(|found| {
+            match found.frame.get(found.builtin.timestamp?)? {
+                Piece::Date(at) => Some(*at),
+                _ => None,
+            }
+        });
+        if from_definition.is_none() {
+            let stamp = found
+                .as_ref()
+                .map_or_else(|| line.header_time(line.reference), |found| found.frame.header_time);
+            event.append(Field::TIMESTAMP, Value::Date(stamp.unwrap_or(record.received_at)));
+        }
+        write_receipt(record, event);
+        if let Some(found) = &found {
+            found.frame.write(&found.definition.symbols, event);
+        }
+        let subject = found.as_ref().map_or(Subject::Host, |found| found.definition.subject);
+        write_header(line, subject, event);
+        self.write_own(record, settings, line, found.as_ref(), event);
+    }
+
+    /// The fields under `nhatky.` that say how the record was understood.
+    fn write_own(
+        &self,
+        record: &Record,
+        settings: &ParseSettings,
+        line: &Line<'_>,
+        found: Option<&Found<'_>>,
+        event: &mut Event,
+    ) {
+        let definition = found.map(|found| found.definition);
+        let message = found.and_then(|found| found.message);
+        let level = match (definition, message) {
+            _ if record.mark == Some(Mark::NotJson) => ParseLevel::Broken,
+            (Some(definition), Some(_)) if definition.generic => ParseLevel::Generic,
+            (Some(_), Some(_)) => ParseLevel::Full,
+            (Some(_), None) => ParseLevel::Header,
+            (None, _) if line.header.has_anything() => ParseLevel::Header,
+            (None, _) => ParseLevel::None,
+        };
+        event.append(Field::NHATKY_PARSE, Value::Text(level.name()));
+        if level == ParseLevel::Broken {
+            event.set(Field::EVENT_KIND, "pipeline_error");
+        } else if !event.has(Field::EVENT_KIND) {
+            event.append(Field::EVENT_KIND, Value::Text("event"));
+        }
+        if let Some(definition) = definition {
+            event.append(Field::NHATKY_PRODUCT, Value::Text(&definition.name));
+            event.append(Field::NHATKY_CATEGORY, Value::Text(definition.category.name()));
+        }
+        if let Some(message) = message {
+            event.append(Field::NHATKY_MESSAGE, Value::Text(&message.name));
+            let class = message.class.unwrap_or_else(|| class::of(event));
+            if let Some(class) = class {
+                event.append(Field::NHATKY_CLASS, Value::Text(class.name()));
+            }
+        }
+        let product = definition.map_or("unknown", |definition| &definition.name);
+        write_source(record, settings, line.header, product, event);
+    }
+}
+
+impl Line<'_> {
+    /// The time of the header, read in the zone of `reference` where it names none itself.
+    fn header_time(&self, reference: Reference<'_>) -> Option<Micros> {
+        let stamp = self.header.timestamp?;
+        if stamp.zone == ZoneFrom::Line || std::ptr::eq(reference.zone, self.reference.zone) {
+            return Some(stamp.at);
+        }
+        let offset = i64::from(self.reference.zone.offset_at(stamp.at)) * Micros::PER_SECOND;
+        Some(reference.zone.to_utc(stamp.at.0.saturating_add(offset)))
+    }
+}
+
+/// How the record arrived.
+fn write_receipt(record: &Record, event: &mut Event) {
+    let origin = &record.origin;
+    event.append(Field::EVENT_INGESTED, Value::Date(record.received_at));
+    event.append(Field::NHATKY_TRANSPORT, Value::Text(origin.transport.name()));
+    event.append(Field::NHATKY_LISTENER, Value::Text(&origin.listener));
+    if let Some(peer) = origin.peer {
+        event.append(Field::NHATKY_PEER, Value::Address(peer.ip().to_canonical()));
+    }
+    if let Some(Identity::Tls(name) | Identity::Token(name) | Identity::Import(name)) = &origin.identity {
+        event.append(Field::NHATKY_IDENTITY, Value::Text(name));
+    }
+    if let Some(Mark::Truncated { original_bytes }) = record.mark {
+        let bytes = i64::try_from(original_bytes).unwrap_or(i64::MAX);
+        event.append(Field::NHATKY_TRUNCATED, Value::Integer(bytes));
+    }
+}
+
+/// What the syslog header says, where the definition has not said it.
+fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
+    let header = line.header;
+    let full = line.depth == Depth::Full;
+    let code = |code: Option<u8>| code.map(|code| Value::Integer(code.into()));
+    let name = |name: Option<&'static str>| name.filter(|_| full).map(Value::Text);
+    let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).map(Value::Integer);
+    let (host, hostname) = match subject {
+        Subject::Host => (Field::HOST_NAME, Field::HOST_HOSTNAME),
+        Subject::Observer => (Field::OBSERVER_NAME, Field::OBSERVER_HOSTNAME),
+    };
+    let rows = [
+        (Field::LOG_SYSLOG_PRIORITY, code(header.priority)),
+        (Field::LOG_SYSLOG_FACILITY_CODE, code(header.facility())),
+        (Field::LOG_SYSLOG_FACILITY_NAME, name(header.facility_name())),
+        (Field::LOG_SYSLOG_SEVERITY_CODE, code(header.severity())),
+        (Field::LOG_SYSLOG_SEVERITY_NAME, name(header.severity_name())),
+        (Field::LOG_SYSLOG_HOSTNAME, header.hostname.map(Value::Text)),
+        (Field::LOG_SYSLOG_APPNAME, header.app_name.map(Value::Text)),
+        (Field::LOG_SYSLOG_PROCID, header.proc_id.map(Value::Text)),
+        (Field::LOG_SYSLOG_MSGID, header.msg_id.map(Value::Text)),
+        (Field::LOG_SYSLOG_VERSION, code(header.version)),
+    ];
+    for (field, value) in rows {
+        if let Some(value) = value {
+            event.append(field, value.typed(field.kind()));
+        }
+    }
+    let sd = header.structured_data.filter(|_| full).map(Value::Text);
+    let message = Some(Value::Text(header.message)).filter(|_| full);
+    let own = |value| if subject == Subject::Host { value } else { None };
+    let unless_given = [
+        (Field::LOG_SYSLOG_STRUCTURED_DATA, sd),
+        (Field::MESSAGE, message),
+        (host, header.hostname.map(Value::Text)),
+        (hostname, header.hostname.filter(|_| full).map(Value::Text)),
+        (Field::PROCESS_NAME, own(header.app_name.map(Value::Text))),
+        (Field::PROCESS_PID, own(number(header.proc_id))),
+        (Field::EVENT_SEQUENCE, header.sequence.and_then(|n| i64::try_from(n).ok()).map(Value::Integer)),
+    ];
+    for (field, value) in unless_given {
+        if let Some(value) = value
+            && value != Value::Text("")
+            && !event.has(field)
+        {
+            event.append(field, value);
+        }
+    }
+    if full {
+        mirror_addresses(event);
+    }
+}
+
+/// `source.address` and its like are the address, else the name.
+fn mirror_addresses(event: &mut Event) {
+    for (address, ip, domain) in [
+        (Field::SOURCE_ADDRESS, Field::SOURCE_IP, Field::SOURCE_DOMAIN),
+        (Field::DESTINATION_ADDRESS, Field::DESTINATION_IP, Field::DESTINATION_DOMAIN),
+    ] {
+        if event.has(address) {
+            continue;
+        }
+        let value = event.get(ip).or_else(|| event.get(domain));
+        if let Some(text) = value.map(|value| value.to_text().into_owned()) {
+            event.append(address, Value::Text(&text));
+        }
+    }
+}
+
+/// `nhatky.source`: `SENDER/PRODUCT`, behind a declared relay `PEER>HOSTNAME/PRODUCT`.
+fn write_source(
+    record: &Record,
+    settings: &ParseSettings,
+    header: &Header<'_>,
+    product: &str,
+    event: &mut Event,
+) {
+    let mut source = record.origin.sender();
+    let relay = record.origin.peer.is_some_and(|peer| settings.is_relay(peer.ip()));
+    if relay && let Some(hostname) = header.hostname {
+        source.push('>');
+        source.push_str(hostname);
+    }
+    source.push('/');
+    source.push_str(product);
+    event.append(Field::NHATKY_SOURCE, Value::Text(&source));
+}
+
+impl Header<'_> {
+    fn has_anything(&self) -> bool {
+        self.priority.is_some() || self.timestamp.is_some() || self.hostname.is_some()
+    }
+}
+
+fn info(definition: &Definition) -> ProductInfo {
+    ProductInfo {
+        name: definition.name.clone(),
+        title: definition.title.clone(),
+        category: definition.category,
+        fingerprint: definition.fingerprint,
+    }
+}
+
+fn problem(name: &str, error: &DefinitionError) -> LoadError {
+    LoadError::Definition {
+        parser: name.to_owned(),
+        problem: error.to_string(),
+    }
+}

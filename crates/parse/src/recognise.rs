@@ -1,0 +1,227 @@
+//! Which definitions a line may belong to: one automaton over the anchors of all of them, tables for the rest.
+
+use std::collections::HashMap;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, Anchored, Input, MatchKind, StartKind};
+use memchr::memmem;
+
+use crate::definition::source::RecogniseSource;
+
+/// A definition, as its place in the list of all.
+pub(crate) type Number = u16;
+
+/// Every definition's recogniser, joined.
+#[derive(Debug)]
+pub(crate) struct Recogniser {
+    apps: HashMap<Box<str>, Box<[Number]>, ahash::RandomState>,
+    listeners: HashMap<Box<str>, Box<[Number]>, ahash::RandomState>,
+    start: Anchors,
+    anywhere: Anchors,
+    json: Box<[(Number, Box<[Box<str>]>)]>,
+    always: Box<[Number]>,
+    /// What else must stand in the line, by definition.
+    require: Box<[Box<[memmem::Finder<'static>]>]>,
+    priority: Box<[i32]>,
+}
+
+#[derive(Debug)]
+struct Anchors {
+    automaton: AhoCorasick,
+    of: Box<[Box<[Number]>]>,
+}
+
+/// The candidates of a line, best first; no definition is in it twice.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    found: Vec<(i32, usize, Number)>,
+}
+
+/// Why an automaton cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the anchors of all definitions together are too many: {0}")]
+pub(crate) struct AnchorError(#[from] aho_corasick::BuildError);
+
+impl Recogniser {
+    pub(crate) fn compile(sources: &[&RecogniseSource]) -> Result<Self, AnchorError> {
+        let each = || (0u16..).zip(sources.iter().copied());
+        Ok(Self {
+            apps: by_text(each().map(|(number, source)| (number, &source.apps[..]))),
+            listeners: by_text(each().map(|(number, source)| (number, &source.listeners[..]))),
+            start: Anchors::compile(
+                each().map(|(number, source)| (number, &source.start[..])),
+                StartKind::Anchored,
+            )?,
+            anywhere: Anchors::compile(
+                each().map(|(number, source)| (number, &source.anywhere[..])),
+                StartKind::Unanchored,
+            )?,
+            json: each()
+                .flat_map(|(number, source)| source.json_keys.iter().map(move |keys| (number, keys)))
+                .map(|(number, keys)| {
+                    let quoted = keys.iter().map(|key| {
+                        let last = key.rsplit('.').next().unwrap_or(key);
+                        format!("\"{last}\"").into()
+                    });
+                    (number, quoted.collect())
+                })
+                .collect(),
+            always: each()
+                .filter(|(_, source)| source.always)
+                .map(|(number, _)| number)
+                .collect(),
+            require: sources
+                .iter()
+                .map(|source| {
+                    let finder = |text: &String| memmem::Finder::new(text).into_owned();
+                    source.require.iter().map(finder).collect()
+                })
+                .collect(),
+            priority: sources.iter().map(|source| source.priority).collect(),
+        })
+    }
+
+    /// The definitions whose tag or beginning it is, best first.
+    pub(crate) fn near(&self, app: Option<&str>, message: &str) -> Candidates {
+        let mut candidates = Candidates::default();
+        self.start.at_start(message, |number, length| {
+            candidates.add(self.priority_of(number), length, number);
+        });
+        if let Some(app) = app {
+            let found = self.apps.get(app).or_else(|| {
+                let upper = app.bytes().any(|byte| byte.is_ascii_uppercase());
+                upper.then(|| self.apps.get(app.to_ascii_lowercase().as_str()))?
+            });
+            for number in found.into_iter().flatten() {
+                candidates.add(self.priority_of(*number), 0, *number);
+            }
+        }
+        candidates.sort();
+        candidates
+    }
+
+    /// The definitions whose anchors or JSON keys stand somewhere in the line, best first.
+    pub(crate) fn far(&self, line: &str, message: &str) -> Candidates {
+        let mut candidates = Candidates::default();
+        self.anywhere.everywhere(line, |number, length| {
+            candidates.add(self.priority_of(number), length, number);
+        });
+        if message.starts_with('{') && !self.json.is_empty() {
+            for (number, keys) in &self.json {
+                if keys.iter().all(|key| memmem::find(message.as_bytes(), key.as_bytes()).is_some()) {
+                    candidates.add(self.priority_of(*number), keys.len(), *number);
+                }
+            }
+        }
+        candidates.sort();
+        candidates
+    }
+
+    /// The definitions of that listener.
+    pub(crate) fn of_listener(&self, listener: &str) -> &[Number] {
+        self.listeners.get(listener).map_or(&[], |numbers| numbers)
+    }
+
+    /// The definitions that are asked when no other wanted the line, best first.
+    pub(crate) fn always(&self) -> Candidates {
+        let mut candidates = Candidates::default();
+        for number in &self.always {
+            candidates.add(self.priority_of(*number), 0, *number);
+        }
+        candidates.sort();
+        candidates
+    }
+
+    /// Whether all stands in the line that this definition requires.
+    pub(crate) fn requirements_met(&self, number: Number, line: &str) -> bool {
+        let finders = self.require.get(usize::from(number));
+        finders.is_none_or(|finders| {
+            finders.iter().all(|finder| finder.find(line.as_bytes()).is_some())
+        })
+    }
+
+    fn priority_of(&self, number: Number) -> i32 {
+        self.priority.get(usize::from(number)).copied().unwrap_or(0)
+    }
+}
+
+impl Anchors {
+    fn compile<'s>(
+        texts: impl Iterator<Item = (Number, &'s [String])>,
+        start: StartKind,
+    ) -> Result<Self, AnchorError> {
+        let mut by_text: std::collections::BTreeMap<&str, Vec<Number>> = Default::default();
+        for (number, texts) in texts {
+            for text in texts {
+                by_text.entry(text).or_default().push(number);
+            }
+        }
+        let automaton = AhoCorasickBuilder::new()
+            .match_kind(MatchKind::Standard)
+            .start_kind(start)
+            .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+            .build(by_text.keys())?;
+        Ok(Self {
+            automaton,
+            of: by_text.into_values().map(Into::into).collect(),
+        })
+    }
+
+    /// Every anchor with which the text starts.
+    fn at_start(&self, text: &str, mut each: impl FnMut(Number, usize)) {
+        let input = Input::new(text).anchored(Anchored::Yes);
+        let mut state = aho_corasick::automaton::OverlappingState::start();
+        loop {
+            self.automaton.find_overlapping(input.clone(), &mut state);
+            let Some(found) = state.get_match() else { return };
+            for number in self.of.get(found.pattern().as_usize()).into_iter().flatten() {
+                each(*number, found.len());
+            }
+        }
+    }
+
+    fn everywhere(&self, text: &str, mut each: impl FnMut(Number, usize)) {
+        for found in self.automaton.find_overlapping_iter(text).take(ANCHORS_MAX) {
+            for number in self.of.get(found.pattern().as_usize()).into_iter().flatten() {
+                each(*number, found.len());
+            }
+        }
+    }
+}
+
+/// Anchors looked at in one line; a line with more is trying something.
+const ANCHORS_MAX: usize = 64;
+
+impl Candidates {
+    fn add(&mut self, priority: i32, length: usize, number: Number) {
+        if self.found.iter().all(|(.., known)| *known != number) {
+            self.found.push((priority, length, number));
+        }
+    }
+
+    fn sort(&mut self) {
+        if self.found.len() > 1 {
+            self.found.sort_by_key(|(priority, length, number)| {
+                (std::cmp::Reverse((*priority, *length)), *number)
+            });
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Number> {
+        self.found.iter().map(|(.., number)| *number)
+    }
+}
+
+fn by_text<'s>(
+    texts: impl Iterator<Item = (Number, &'s [String])>,
+) -> HashMap<Box<str>, Box<[Number]>, ahash::RandomState> {
+    let mut lists: std::collections::BTreeMap<String, Vec<Number>> = Default::default();
+    for (number, texts) in texts {
+        for text in texts {
+            lists.entry(text.to_ascii_lowercase()).or_default().push(number);
+        }
+    }
+    lists
+        .into_iter()
+        .map(|(text, numbers)| (text.into(), numbers.into()))
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! What the site says about its sources, as far as parsing depends on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+use crate::header::Zone;
+
+/// What parsing depends on besides the record: `Event = parse(Record, ParseSettings)`.
+#[derive(Clone, Debug)]
+pub struct ParseSettings {
+    zone: Zone,
+    senders: BTreeMap<String, Sender>,
+    relays: BTreeSet<IpAddr>,
+}
+
+/// The settings of one sender ([`event::Origin::sender`]).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SenderSettings {
+    /// The zone of its times that name none: an IANA name, an abbreviation or an offset in any usual spelling.
+    pub zone: Option<String>,
+    /// What it is, where its lines alone do not say: a product's name.
+    pub product: Option<String>,
+    /// Its own layouts (`log_format`, `log_line_prefix`), by product.
+    pub layouts: BTreeMap<String, String>,
+}
+
+/// The same, read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sender {
+    pub(crate) zone: Option<Zone>,
+    pub(crate) product: Option<Box<str>>,
+    pub(crate) layouts: BTreeMap<String, String>,
+}
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("no time zone {zone:?}: write an IANA name such as Asia/Ho_Chi_Minh, or an offset such as +07:00")]
+pub struct ZoneError {
+    zone: String,
+}
+
+impl Default for ParseSettings {
+    /// Asia/Ho_Chi_Minh, nothing known of any sender.
+    fn default() -> Self {
+        Self {
+            zone: Zone::vietnam(),
+            senders: BTreeMap::new(),
+            relays: BTreeSet::new(),
+        }
+    }
+}
+
+impl ParseSettings {
+    /// Takes another zone for times without one, where neither sender nor product has its own.
+    ///
+    /// # Errors
+    /// When there is no such zone.
+    pub fn with_zone(mut self, zone: &str) -> Result<Self, ZoneError> {
+        self.zone = read_zone(zone)?;
+        Ok(self)
+    }
+
+    /// Adds what is known of a sender, by its name as [`event::Origin::sender`] gives it.
+    ///
+    /// # Errors
+    /// When there is no such zone.
+    pub fn with_sender(mut self, name: &str, settings: SenderSettings) -> Result<Self, ZoneError> {
+        let sender = Sender {
+            zone: settings.zone.as_deref().map(read_zone).transpose()?,
+            product: settings.product.map(Into::into),
+            layouts: settings.layouts,
+        };
+        self.senders.insert(name.to_owned(), sender);
+        Ok(self)
+    }
+
+    /// Declares a peer a relay: its sources are told apart by the host names that it passes on.
+    #[must_use]
+    pub fn with_relay(mut self, peer: IpAddr) -> Self {
+        self.relays.insert(peer.to_canonical());
+        self
+    }
+
+    pub(crate) fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    pub(crate) fn sender(&self, name: impl FnOnce() -> String) -> Option<&Sender> {
+        if self.senders.is_empty() {
+            return None;
+        }
+        self.senders.get(&name())
+    }
+
+    pub(crate) fn is_relay(&self, peer: IpAddr) -> bool {
+        !self.relays.is_empty() && self.relays.contains(&peer.to_canonical())
+    }
+}
+
+fn read_zone(zone: &str) -> Result<Zone, ZoneError> {
+    Zone::parse(zone).ok_or_else(|| ZoneError {
+        zone: zone.to_owned(),
+    })
+}
