@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use crate::lexer::is_field_name;
 use crate::{Bound, Condition, Expr, Literal, Phrase, Range, Regex, Test};
 
 impl Display for Expr {
@@ -137,7 +138,7 @@ impl Display for Regex {
     }
 }
 
-/// In quotes unless it is a plain word.
+/// A text in quotes, unless it is a plain word.
 fn write_quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     let plain = !text.is_empty()
         && text
@@ -145,8 +146,22 @@ fn write_quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
         && !matches!(text, "AND" | "OR" | "NOT" | "TO");
     if plain {
-        return f.write_str(text);
+        f.write_str(text)
+    } else {
+        write_in_quotes(f, text)
     }
+}
+
+/// The name of a field, in quotes unless it is read as one without them.
+pub(crate) fn write_name(f: &mut Formatter<'_>, name: &str) -> fmt::Result {
+    if is_field_name(name) {
+        f.write_str(name)
+    } else {
+        write_in_quotes(f, name)
+    }
+}
+
+fn write_in_quotes(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')?;
     for c in text.chars() {
         if matches!(c, '"' | '\\') {

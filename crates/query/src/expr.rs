@@ -202,6 +202,8 @@ impl Expr {
             match member {
                 Self::All => {}
                 Self::None => return Self::None,
+                // Kept, so that adding one after another stays linear.
+                Self::And(members) if all.is_empty() => all = members,
                 Self::And(members) => all.extend(members),
                 member @ (Self::Or(_) | Self::Not(_) | Self::Test(_)) => all.push(member),
             }
@@ -221,6 +223,7 @@ impl Expr {
             match member {
                 Self::None => {}
                 Self::All => return Self::All,
+                Self::Or(members) if any.is_empty() => any = members,
                 Self::Or(members) => any.extend(members),
                 member @ (Self::And(_) | Self::Not(_) | Self::Test(_)) => any.push(member),
             }
@@ -296,9 +299,10 @@ impl Expr {
     }
 }
 
+/// As it is written in a query: in quotes unless it is plain.
 impl fmt::Display for FieldName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::display::write_bare(f, &self.name)
+        crate::display::write_name(f, &self.name)
     }
 }
 

@@ -21,20 +21,27 @@
     clippy::cast_possible_wrap
 )]
 
+mod condition;
+mod date;
+mod diagnostic;
 mod display;
 mod expr;
 mod fold;
+mod lexer;
 mod literal;
 mod matches;
+mod parser;
 mod pattern;
 mod phrase;
 mod term;
 mod token;
 
+pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};
 pub use literal::{Literal, Number};
 pub use matches::matches;
+pub use parser::{Context, Limits, Parsed, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};
 pub use term::{Term, TermKind, terms};

@@ -70,16 +70,19 @@ impl Pattern {
         }
     }
 
-    /// The pattern of a text where `\` takes the meaning from the character after it.
+    /// The pattern of a text: `\` takes the meaning from a `*`, `?` or `\` after it, and is itself before others.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        let mut chars = text.chars();
+        let mut chars = text.chars().peekable();
         let mut pieces = Vec::new();
         while let Some(c) = chars.next() {
             pieces.push(match c {
                 '*' => Piece::Run,
                 '?' => Piece::One,
-                '\\' => Piece::Text(chars.next().unwrap_or('\\').to_string().into()),
+                '\\' => {
+                    let escaped = chars.next_if(|c| matches!(c, '*' | '?' | '\\'));
+                    Piece::Text(escaped.unwrap_or(c).to_string().into())
+                }
                 c => Piece::Text(c.to_string().into()),
             });
         }

@@ -177,6 +177,11 @@ fn whole_address(run: &str) -> Option<Cow<'_, str>> {
     hardware(run).or_else(|| v4(run))
 }
 
+/// Whether the whole text is an IPv6 or hardware address.
+pub(crate) fn is_address_with_colons(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok() || hardware(text).is_some()
+}
+
 fn v4(run: &str) -> Option<Cow<'_, str>> {
     let run = run.trim_end_matches('.');
     run.parse::<Ipv4Addr>()

@@ -1,0 +1,312 @@
+//! What stands behind `field:`, read as what the field holds.
+
+use event::{FieldKind, Micros};
+use ipnet::{IpNet, Ipv4Net};
+use jiff::tz::TimeZone;
+
+use crate::date::{Interval, interval};
+use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use crate::lexer::{Comparison, Kind, Lexeme, Lexer, Mode, Quotes, Side};
+use crate::pattern::Piece;
+use crate::{Bound, Condition, FieldName, Literal, Pattern, Phrase, Range};
+
+/// What was read: the parser compiles and counts regular expressions itself.
+pub(crate) enum Read {
+    Condition(Condition),
+    Regex(String),
+}
+
+/// Reads values of one field.
+pub(crate) struct ValueReader<'a, 'text> {
+    pub(crate) field: &'a FieldName,
+    pub(crate) now: Micros,
+    pub(crate) zone: &'a TimeZone,
+    pub(crate) lexer: &'a mut Lexer<'text>,
+    pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+/// A bound as written.
+enum BoundText {
+    /// `*`.
+    None,
+    Value(String),
+}
+
+impl ValueReader<'_, '_> {
+    /// Reads the value that begins with `first`. `None` after an error that is among the diagnostics.
+    pub(crate) fn read(&mut self, first: Lexeme) -> Option<Read> {
+        let span = first.span;
+        let condition = match first.kind {
+            Kind::Regex(source) => return Some(Read::Regex(source)),
+            Kind::Word(pieces) => self.word(Pattern::new(pieces), span)?,
+            Kind::Quoted(text, quotes) => {
+                self.check_quotes(quotes, span);
+                self.text(&text, span)?
+            }
+            Kind::Compare(comparison) => Condition::Range(self.comparison(comparison, span)?),
+            Kind::BracketOpen(side) => self.range(side, span)?,
+            _ => {
+                return self.fail(
+                    Code::MissingValue,
+                    span,
+                    "the field has no value",
+                    "write one, or «*» for any",
+                );
+            }
+        };
+        Some(Read::Condition(condition))
+    }
+
+    fn word(&mut self, pattern: Pattern, span: Span) -> Option<Condition> {
+        if pattern.is_any() {
+            return Some(Condition::Exists);
+        }
+        match pattern.pieces() {
+            [] => self.text("", span),
+            [Piece::Text(text)] => match network(text) {
+                Some(network) => Some(Condition::Network(network)),
+                None => self.text(text, span),
+            },
+            _ => Some(Condition::Like(pattern)),
+        }
+    }
+
+    /// A value without wildcards.
+    fn text(&mut self, text: &str, span: Span) -> Option<Condition> {
+        if self.field.kind() == FieldKind::Text {
+            return self.words(text, span);
+        }
+        if let Some(interval) = self.date(text) {
+            return Some(within(interval));
+        }
+        let literal = Literal::new(text);
+        if let Some(message) = self.unfit(&literal) {
+            let fix = "correct it, or leave it so to find records in which the field is such text";
+            self.report(Severity::Warning, Code::BadValue, span, &message, fix);
+        }
+        Some(Condition::Is(literal))
+    }
+
+    fn words(&mut self, text: &str, span: Span) -> Option<Condition> {
+        if let Some(phrase) = Phrase::new(text) {
+            return Some(Condition::Holds(phrase));
+        }
+        if crate::tokens(text).next().is_none() {
+            return Some(Condition::Is(Literal::new(text)));
+        }
+        let message = format!("the phrase has more than {} words", Phrase::WORDS_MAX);
+        self.fail(
+            Code::PhraseTooLong,
+            span,
+            &message,
+            "shorten it, or join shorter ones with AND",
+        )
+    }
+
+    fn comparison(&mut self, comparison: Comparison, sign: Span) -> Option<Range> {
+        let next = self.lexer.next(Mode::Value);
+        let Some(BoundText::Value(text)) = self.bound_text(&next) else {
+            self.lexer.go_back(next.span.start);
+            return self.fail(
+                Code::MissingValue,
+                sign,
+                "there is no value to compare with",
+                "write one after the sign",
+            );
+        };
+        let (low, high) = match comparison {
+            Comparison::Less => (None, Some(Side::Without)),
+            Comparison::LessOrEqual => (None, Some(Side::With)),
+            Comparison::Greater => (Some(Side::Without), None),
+            Comparison::GreaterOrEqual => (Some(Side::With), None),
+        };
+        Some(Range {
+            low: low.map_or(Some(Bound::Open), |side| self.low(&text, side, next.span))?,
+            high: high.map_or(Some(Bound::Open), |side| self.high(&text, side, next.span))?,
+        })
+    }
+
+    /// `[a TO b]`, after its bracket.
+    fn range(&mut self, low_side: Side, open: Span) -> Option<Condition> {
+        // Up to the closing bracket whatever stands there, so that the rest is read as what it is.
+        let mut parts = Vec::new();
+        let close = loop {
+            let next = self.lexer.next(Mode::Bound);
+            match next.kind {
+                Kind::BracketClose(side) => break Some(side),
+                Kind::End => break None,
+                _ if parts.len() < 4 => parts.push(next),
+                _ => {}
+            }
+        };
+        let (low, high) = match parts.as_slice() {
+            [low, to, high] if is_to(to) => (Some(low), Some(high)),
+            _ => (None, None),
+        };
+        let low = low.and_then(|low| Some((self.bound_text(low)?, low.span)));
+        let high = high.and_then(|high| Some((self.bound_text(high)?, high.span)));
+        let (Some((low_text, low)), Some((high_text, high)), Some(high_side)) = (low, high, close)
+        else {
+            return self.fail(
+                Code::BadRange,
+                open,
+                "this range is not complete",
+                "write it as «[low TO high]», with «*» for a side without a bound",
+            );
+        };
+        let low = match low_text {
+            BoundText::None => Bound::Open,
+            BoundText::Value(text) => self.low(&text, low_side, low)?,
+        };
+        let high = match high_text {
+            BoundText::None => Bound::Open,
+            BoundText::Value(text) => self.high(&text, high_side, high)?,
+        };
+        if low == Bound::Open && high == Bound::Open {
+            return Some(Condition::Exists);
+        }
+        Some(Condition::Range(Range { low, high }))
+    }
+
+    fn bound_text(&mut self, lexeme: &Lexeme) -> Option<BoundText> {
+        match &lexeme.kind {
+            Kind::Quoted(text, quotes) => {
+                self.check_quotes(*quotes, lexeme.span);
+                Some(BoundText::Value(text.clone()))
+            }
+            Kind::Word(pieces) => {
+                let pattern = Pattern::new(pieces.iter().cloned());
+                match pattern.pieces() {
+                    [Piece::Text(text)] => Some(BoundText::Value(text.to_string())),
+                    [Piece::Run] => Some(BoundText::None),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn low(&mut self, text: &str, side: Side, span: Span) -> Option<Bound> {
+        let Some(interval) = self.date(text) else {
+            return self.bound(text, side, span);
+        };
+        Some(match side {
+            Side::With => Bound::With(date_literal(interval.start)),
+            Side::Without if interval.is_instant() => Bound::Without(date_literal(interval.start)),
+            Side::Without => Bound::With(date_literal(interval.end)),
+        })
+    }
+
+    fn high(&mut self, text: &str, side: Side, span: Span) -> Option<Bound> {
+        let Some(interval) = self.date(text) else {
+            return self.bound(text, side, span);
+        };
+        Some(match side {
+            Side::Without => Bound::Without(date_literal(interval.start)),
+            Side::With if interval.is_instant() => Bound::With(date_literal(interval.start)),
+            Side::With => Bound::Without(date_literal(interval.end)),
+        })
+    }
+
+    fn bound(&mut self, text: &str, side: Side, span: Span) -> Option<Bound> {
+        let literal = Literal::new(text);
+        if let Some(message) = self.unfit(&literal) {
+            return self.fail(
+                Code::BadValue,
+                span,
+                &message,
+                "write a bound with which its values can be compared",
+            );
+        }
+        Some(match side {
+            Side::With => Bound::With(literal),
+            Side::Without => Bound::Without(literal),
+        })
+    }
+
+    fn date(&self, text: &str) -> Option<Interval> {
+        if self.field.kind() != FieldKind::Date {
+            return None;
+        }
+        interval(text, self.now, self.zone)
+    }
+
+    /// Why the value cannot be what the field holds, if so.
+    fn unfit(&self, literal: &Literal) -> Option<String> {
+        let expected = match self.field.kind() {
+            FieldKind::Number if literal.number().is_none() => "numbers",
+            FieldKind::Address if literal.address().is_none() => "addresses",
+            FieldKind::Date => "dates such as 2026-10-11, 2026-10-11T22:14:15+07:00 or now-15m",
+            FieldKind::Number | FieldKind::Address | FieldKind::Keyword | FieldKind::Text => {
+                return None;
+            }
+        };
+        Some(format!(
+            "{} holds {expected}; «{}» is none",
+            self.field.name(),
+            literal.text()
+        ))
+    }
+
+    fn check_quotes(&mut self, quotes: Quotes, span: Span) {
+        if quotes == Quotes::Open {
+            self.report(
+                Severity::Error,
+                Code::UnclosedQuote,
+                span,
+                "this quote is never closed",
+                "write «\"» where the text ends",
+            );
+        }
+    }
+
+    fn fail<T>(&mut self, code: Code, span: Span, message: &str, fix: &str) -> Option<T> {
+        self.report(Severity::Error, code, span, message, fix);
+        None
+    }
+
+    fn report(&mut self, severity: Severity, code: Code, span: Span, message: &str, fix: &str) {
+        self.diagnostics.push(Diagnostic {
+            severity,
+            code,
+            span,
+            message: message.to_owned(),
+            fix: fix.to_owned(),
+        });
+    }
+}
+
+fn within(interval: Interval) -> Condition {
+    let start = date_literal(interval.start);
+    if interval.is_instant() {
+        return Condition::Is(start);
+    }
+    Condition::Range(Range {
+        low: Bound::With(start),
+        high: Bound::Without(date_literal(interval.end)),
+    })
+}
+
+fn date_literal(at: Micros) -> Literal {
+    Literal::new(&at.to_string())
+}
+
+fn is_to(lexeme: &Lexeme) -> bool {
+    matches!(&lexeme.kind, Kind::Word(pieces) if matches!(Pattern::new(pieces.iter().cloned()).pieces(), [Piece::Text(text)] if **text == *"TO"))
+}
+
+/// The network that the text is, host bits cut off and IPv4 taken out of IPv6.
+fn network(text: &str) -> Option<IpNet> {
+    let network: IpNet = text.parse().ok()?;
+    let mapped = match network {
+        IpNet::V6(network) => network
+            .addr()
+            .to_ipv4_mapped()
+            .zip(network.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let network = mapped
+        .and_then(|(address, length)| Ipv4Net::new(address, length).ok())
+        .map_or(network, IpNet::V4);
+    Some(network.trunc())
+}

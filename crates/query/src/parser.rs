@@ -1,0 +1,623 @@
+//! The text of a query to its tree: a Pratt parser that goes on after mistakes and says where they are.
+
+use event::Micros;
+use jiff::tz::TimeZone;
+
+use crate::condition::{Read, ValueReader};
+use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use crate::lexer::{Kind, Lexeme, Lexer, Mode, Quotes};
+use crate::pattern::Piece;
+use crate::{Condition, Expr, FieldName, Pattern, Phrase, Regex, Test};
+
+/// The most errors, and the most warnings, that are told of one query.
+const DIAGNOSTICS_MAX: usize = 20;
+
+/// What a query is read with.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The instant that `now` means.
+    pub now: Micros,
+    /// The zone of dates that name none.
+    pub zone: TimeZone,
+    /// What a query may have at most.
+    pub limits: Limits,
+}
+
+impl Context {
+    /// At that instant, dates in the time of Vietnam, usual limits.
+    #[must_use]
+    pub fn at(now: Micros) -> Self {
+        let zone = TimeZone::get("Asia/Ho_Chi_Minh");
+        Self {
+            now,
+            zone: zone.unwrap_or_else(|_| TimeZone::fixed(jiff::tz::offset(7))),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What a query may have at most: a hostile one costs its sender, nobody else.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Length of the text in bytes. Default 16 KiB: lists of a thousand addresses fit.
+    pub text_bytes: usize,
+    /// Nesting of parentheses and NOT. Default 50: people reach 5.
+    pub depth: usize,
+    /// Number of tests. Default 1024: the text's length allows few more.
+    pub clauses: usize,
+    /// Number of regular expressions, each of which may take [`Regex::COMPILED_BYTES_MAX`]. Default 16.
+    pub regexes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            text_bytes: 16 << 10,
+            depth: 50,
+            clauses: 1024,
+            regexes: 16,
+        }
+    }
+}
+
+/// A query as understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The condition; where there are errors, of those parts that could be read.
+    pub expr: Expr,
+    /// What is wrong, in the order of the text; the first 20 errors and the first 20 warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    /// The condition, if the whole text could be read.
+    ///
+    /// # Errors
+    /// All that is wrong, warnings too.
+    pub fn into_result(self) -> Result<Expr, Vec<Diagnostic>> {
+        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+        if self.diagnostics.iter().any(is_error) {
+            return Err(self.diagnostics);
+        }
+        Ok(self.expr)
+    }
+}
+
+/// Reads a query. Linear time, bounded memory and depth, no panic, whatever the text.
+///
+/// ```
+/// let context = query::Context::at(event::Micros(0));
+/// let parsed = query::parse("source.ip:10.0.0.0/8 event.outcome:failure \"invalid user\"", &context);
+/// assert_eq!(parsed.expr.to_string(), "source.ip:10.0.0.0/8 AND event.outcome:failure AND \"invalid user\"");
+///
+/// let wrong = query::parse("user.name:(root OR admin", &context);
+/// assert_eq!(wrong.diagnostics[0].span.start, 10);
+/// ```
+#[must_use]
+pub fn parse(text: &str, context: &Context) -> Parsed {
+    let span = Span {
+        start: 0,
+        end: text.len(),
+    };
+    let mut parser = Parser {
+        lexer: Lexer::new(text),
+        peeked: None,
+        context,
+        depth: 0,
+        clauses: 0,
+        regexes: 0,
+        stopped: false,
+        diagnostics: Vec::new(),
+    };
+    let limit = context.limits.text_bytes;
+    if text.len() > limit {
+        parser.stop(
+            Code::TooLong,
+            span,
+            &format!("the query has {} bytes, more than {limit}", text.len()),
+            "shorten it, or ask in several queries",
+        );
+        return parser.finish(Expr::All);
+    }
+    let expr = parser.query();
+    parser.finish(expr)
+}
+
+/// Where a clause stands.
+#[derive(Clone, Copy)]
+enum Scope<'f> {
+    /// In the query itself.
+    Query,
+    /// In `field:( … )`.
+    Field(&'f FieldName),
+}
+
+impl Scope<'_> {
+    fn mode(self) -> Mode {
+        match self {
+            Self::Query => Mode::Clause,
+            Self::Field(_) => Mode::Member,
+        }
+    }
+}
+
+/// How tightly an operator binds; NOT binds tighter than both.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Power {
+    Lowest,
+    Or,
+    And,
+}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    /// A token read ahead. Every reader of it is in the same scope, and so would read it in the same mode.
+    peeked: Option<Lexeme>,
+    context: &'a Context,
+    depth: usize,
+    clauses: usize,
+    regexes: usize,
+    /// After a limit was passed everything else reads as the end.
+    stopped: bool,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Parser<'_> {
+    fn finish(mut self, expr: Expr) -> Parsed {
+        let mut room = [DIAGNOSTICS_MAX; 2];
+        self.diagnostics.retain(|found| {
+            let [errors, warnings] = &mut room;
+            let left = match found.severity {
+                Severity::Error => errors,
+                Severity::Warning => warnings,
+            };
+            let kept = *left > 0;
+            *left = left.saturating_sub(1);
+            kept
+        });
+        self.diagnostics.sort_by_key(|found| found.span.start);
+        Parsed {
+            expr,
+            diagnostics: self.diagnostics,
+        }
+    }
+
+    fn query(&mut self) -> Expr {
+        let mut parts = Vec::new();
+        loop {
+            parts.extend(self.joined(Scope::Query, Power::Lowest));
+            let next = self.take(Mode::Clause);
+            match next.kind {
+                Kind::Close => self.error(
+                    Code::UnexpectedClose,
+                    next.span,
+                    "this parenthesis closes none",
+                    "take it away, or put it in quotes",
+                ),
+                _ => return Expr::and(parts),
+            }
+        }
+    }
+
+    /// Clauses joined by operators that bind at least as tightly as `least`. `None` where there is no clause.
+    fn joined(&mut self, scope: Scope<'_>, least: Power) -> Option<Expr> {
+        let mut left = self.operand(scope);
+        loop {
+            let next = self.peek(scope.mode());
+            let span = next.span;
+            let (power, written) = match next.kind {
+                Kind::End | Kind::Close => return left,
+                Kind::Or => (Power::Or, true),
+                Kind::And => (Power::And, true),
+                _ => (Power::And, false),
+            };
+            if power < least {
+                return left;
+            }
+            if written {
+                self.take(scope.mode());
+            }
+            // The right side takes all that binds tighter; what binds as tightly goes on in this loop.
+            let right = match power {
+                Power::Or => self.joined(scope, Power::And),
+                Power::And | Power::Lowest => self.operand(scope),
+            };
+            if written && (left.is_none() || right.is_none()) {
+                self.error(
+                    Code::MissingOperand,
+                    span,
+                    "this operator has nothing to join on one side",
+                    "write a condition on both sides, or put the word in quotes",
+                );
+            }
+            left = match (left, right) {
+                (Some(left), Some(right)) if power == Power::Or => Some(Expr::or([left, right])),
+                (Some(left), Some(right)) => Some(Expr::and([left, right])),
+                (left, right) => left.or(right),
+            };
+        }
+    }
+
+    /// One clause with the NOTs before it. Takes nothing where an operator, a closing parenthesis or the end stands.
+    fn operand(&mut self, scope: Scope<'_>) -> Option<Expr> {
+        let mut negated = None;
+        while self.peek(scope.mode()).kind == Kind::Not {
+            let not = self.take(scope.mode());
+            negated = match negated {
+                None => Some(not.span),
+                Some(_) => None,
+            };
+        }
+        let clause = self.clause(scope);
+        if let (Some(span), None) = (negated, &clause) {
+            self.error(
+                Code::MissingOperand,
+                span,
+                "NOT has nothing to negate",
+                "write a condition after it, or put the word in quotes",
+            );
+        }
+        clause.map(|clause| {
+            if negated.is_some() {
+                clause.not()
+            } else {
+                clause
+            }
+        })
+    }
+
+    fn clause(&mut self, scope: Scope<'_>) -> Option<Expr> {
+        match self.peek(scope.mode()).kind {
+            Kind::End | Kind::Close | Kind::And | Kind::Or | Kind::Not => return None,
+            _ => {}
+        }
+        let next = self.take(scope.mode());
+        if next.kind == Kind::Open {
+            return self.group(scope, next.span);
+        }
+        match scope {
+            Scope::Field(field) => self.value(field, next),
+            Scope::Query => self.query_clause(next),
+        }
+    }
+
+    fn query_clause(&mut self, next: Lexeme) -> Option<Expr> {
+        let span = next.span;
+        match next.kind {
+            Kind::Field(name) => self.field_clause(&FieldName::new(&name), span),
+            Kind::Word(pieces) => self.bare_word(pieces, span),
+            Kind::Quoted(text, quotes) => {
+                self.check_quotes(quotes, span);
+                self.text_clause(&text, span)
+            }
+            Kind::Regex(source) => {
+                let regex = self.regex(&source, span)?;
+                self.test(Test::Regex(regex), span)
+            }
+            Kind::Pipe => {
+                self.stop(
+                    Code::Pipe,
+                    span,
+                    "pipes are not a part of the query language yet",
+                    "put the sign in quotes, or leave out what follows it",
+                );
+                None
+            }
+            // Not given in this mode, or handled by the caller.
+            _ => None,
+        }
+    }
+
+    /// What stands in parentheses, after the first of them.
+    fn group(&mut self, scope: Scope<'_>, open: Span) -> Option<Expr> {
+        if !self.descend(open) {
+            return None;
+        }
+        let reported = self.diagnostics.len();
+        let inner = self.joined(scope, Power::Lowest);
+        self.depth -= 1;
+        let close = self.peek(scope.mode());
+        if close.kind == Kind::Close {
+            self.take(scope.mode());
+        } else if !self.stopped {
+            self.error(
+                Code::UnclosedParenthesis,
+                open,
+                "this parenthesis is never closed",
+                "write «)» where the group ends",
+            );
+        }
+        if inner.is_none() && self.diagnostics.len() == reported {
+            self.error(
+                Code::MissingOperand,
+                open,
+                "there is nothing in the parentheses",
+                "write a condition in them, or take them away",
+            );
+        }
+        inner
+    }
+
+    fn descend(&mut self, at: Span) -> bool {
+        let limit = self.context.limits.depth;
+        if self.depth >= limit {
+            self.stop(
+                Code::TooDeep,
+                at,
+                &format!("parentheses are nested more than {limit} deep"),
+                "write the query flatter",
+            );
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    fn field_clause(&mut self, field: &FieldName, name: Span) -> Option<Expr> {
+        self.warn_of_unknown(field, name);
+        let next = self.take(Mode::Value);
+        let span = Span {
+            start: name.start,
+            end: next.span.end,
+        };
+        match next.kind {
+            Kind::Open => {
+                let group = self.group(Scope::Field(field), next.span)?;
+                Some(one_of(group))
+            }
+            Kind::End | Kind::Close | Kind::And | Kind::Or | Kind::Pipe => {
+                self.error(
+                    Code::MissingValue,
+                    span,
+                    "the field has no value",
+                    "write one, or «*» for any",
+                );
+                self.peeked = Some(next);
+                None
+            }
+            _ => self.value(field, next),
+        }
+    }
+
+    fn value(&mut self, field: &FieldName, first: Lexeme) -> Option<Expr> {
+        let span = first.span;
+        let mut reader = ValueReader {
+            field,
+            now: self.context.now,
+            zone: &self.context.zone,
+            lexer: &mut self.lexer,
+            diagnostics: &mut self.diagnostics,
+        };
+        let condition = match reader.read(first)? {
+            Read::Condition(condition) => condition,
+            Read::Regex(source) => Condition::Regex(self.regex(&source, span)?),
+        };
+        self.condition(field, condition, span)
+    }
+
+    /// Words and regular expressions on `event.original` are what bare ones are.
+    fn condition(&mut self, field: &FieldName, condition: Condition, span: Span) -> Option<Expr> {
+        let original = field.known() == Some(event::Field::EVENT_ORIGINAL);
+        let test = match condition {
+            Condition::Holds(phrase) if original => Test::Text(phrase),
+            Condition::Regex(regex) if original => Test::Regex(regex),
+            condition => Test::Field(field.clone(), condition),
+        };
+        self.test(test, span)
+    }
+
+    fn bare_word(&mut self, pieces: Vec<Piece>, span: Span) -> Option<Expr> {
+        let pattern = Pattern::new(pieces);
+        if pattern.is_any() {
+            return Some(Expr::All);
+        }
+        if let [] | [Piece::Text(_)] = pattern.pieces() {
+            let text = match pattern.pieces() {
+                [Piece::Text(text)] => text.to_string(),
+                _ => String::new(),
+            };
+            if text.chars().all(|c| !c.is_alphanumeric()) {
+                self.warn(
+                    Code::NoWords,
+                    span,
+                    "there is no letter and no digit to be looked for, so this is left out",
+                    "put it in quotes to look for these very characters",
+                );
+                return None;
+            }
+            self.warn_of_lowercase(&text, span);
+            return self.text_clause(&text, span);
+        }
+        let Some(phrase) = Phrase::like(pattern) else {
+            self.error_of_long_phrase(span);
+            return None;
+        };
+        self.test(Test::Text(phrase), span)
+    }
+
+    /// Text without wildcards: its words, or where it has none, its very characters.
+    fn text_clause(&mut self, text: &str, span: Span) -> Option<Expr> {
+        if let Some(phrase) = Phrase::new(text) {
+            return self.test(Test::Text(phrase), span);
+        }
+        if crate::tokens(text).next().is_some() {
+            self.error_of_long_phrase(span);
+            return None;
+        }
+        if text.is_empty() {
+            self.warn(
+                Code::NoWords,
+                span,
+                "there is nothing in the quotes, so this is left out",
+                "take the quotes away",
+            );
+            return None;
+        }
+        let regex = self.regex(&regex::escape(text), span)?;
+        self.test(Test::Regex(regex), span)
+    }
+
+    fn regex(&mut self, source: &str, span: Span) -> Option<Regex> {
+        let limit = self.context.limits.regexes;
+        if self.regexes >= limit {
+            self.stop(
+                Code::TooManyRegexes,
+                span,
+                &format!("the query has more than {limit} regular expressions"),
+                "join some with «|», or look for words",
+            );
+            return None;
+        }
+        self.regexes += 1;
+        Regex::new(source)
+            .map_err(|error| {
+                let message = format!(
+                    "this is no regular expression that can be run: {}",
+                    reason(&error)
+                );
+                self.error(
+                    Code::BadRegex,
+                    span,
+                    &message,
+                    "correct it, or put the text in quotes to look for its words",
+                );
+            })
+            .ok()
+    }
+
+    fn test(&mut self, test: Test, span: Span) -> Option<Expr> {
+        let limit = self.context.limits.clauses;
+        if self.clauses >= limit {
+            self.stop(
+                Code::TooManyClauses,
+                span,
+                &format!("the query has more than {limit} conditions"),
+                "ask in several queries",
+            );
+            return None;
+        }
+        self.clauses += 1;
+        Some(Expr::Test(test))
+    }
+
+    fn peek(&mut self, mode: Mode) -> Lexeme {
+        let next = self.take(mode);
+        self.peeked = Some(next.clone());
+        next
+    }
+
+    fn take(&mut self, mode: Mode) -> Lexeme {
+        let next = match self.peeked.take() {
+            Some(peeked) => peeked,
+            None => self.lexer.next(mode),
+        };
+        if self.stopped {
+            return Lexeme {
+                kind: Kind::End,
+                span: next.span,
+            };
+        }
+        next
+    }
+
+    fn check_quotes(&mut self, quotes: Quotes, span: Span) {
+        if quotes == Quotes::Open {
+            self.error(
+                Code::UnclosedQuote,
+                span,
+                "this quote is never closed",
+                "write «\"» where the text ends",
+            );
+        }
+    }
+
+    fn warn_of_lowercase(&mut self, text: &str, span: Span) {
+        if matches!(text, "and" | "or" | "not") {
+            let fix = format!(
+                "write {} to join conditions, or put the word in quotes",
+                text.to_uppercase()
+            );
+            self.warn(
+                Code::LowercaseOperator,
+                span,
+                "in lower case this is a word to be looked for",
+                &fix,
+            );
+        }
+    }
+
+    fn warn_of_unknown(&mut self, field: &FieldName, span: Span) {
+        if field.known().is_none() && !field.name().contains('.') {
+            let message = format!("no field is called «{}»", field.name());
+            self.warn(
+                Code::UnknownField,
+                span,
+                &message,
+                "put the text in quotes to look for its words, or write the field's whole name",
+            );
+        }
+    }
+
+    fn error_of_long_phrase(&mut self, span: Span) {
+        let message = format!("the phrase has more than {} words", Phrase::WORDS_MAX);
+        self.error(
+            Code::PhraseTooLong,
+            span,
+            &message,
+            "shorten it, or join shorter ones with AND",
+        );
+    }
+
+    fn error(&mut self, code: Code, span: Span, message: &str, fix: &str) {
+        self.report(Severity::Error, code, span, message, fix);
+    }
+
+    fn warn(&mut self, code: Code, span: Span, message: &str, fix: &str) {
+        self.report(Severity::Warning, code, span, message, fix);
+    }
+
+    /// Says that a limit is passed and reads no further.
+    fn stop(&mut self, code: Code, span: Span, message: &str, fix: &str) {
+        self.error(code, span, message, fix);
+        self.stopped = true;
+    }
+
+    fn report(&mut self, severity: Severity, code: Code, span: Span, message: &str, fix: &str) {
+        if self.stopped {
+            return;
+        }
+        self.diagnostics.push(Diagnostic {
+            severity,
+            code,
+            span,
+            message: message.to_owned(),
+            fix: fix.to_owned(),
+        });
+    }
+}
+
+/// The last line of what `regex` says: the lines before it draw the place.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().next_back().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
+}
+
+/// `field:(a OR b)` of whole values alone is one test.
+fn one_of(group: Expr) -> Expr {
+    let Expr::Or(members) = &group else {
+        return group;
+    };
+    let mut literals = Vec::with_capacity(members.len());
+    let mut field = None;
+    for member in members {
+        let Expr::Test(Test::Field(name, Condition::Is(literal))) = member else {
+            return group;
+        };
+        field = Some(name.clone());
+        literals.push(literal.clone());
+    }
+    field.map_or(Expr::None, |field| {
+        Expr::field(field, Condition::OneOf(literals.into()))
+    })
+}
