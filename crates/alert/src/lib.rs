@@ -7,7 +7,7 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! use alert::{AlertConfig, Alerts};
 //! use event::{Detection, Disposition, Effect, Entity, Micros, Seq, SystemClock};
 //! use registry::{Actor, Registry, Resolution};

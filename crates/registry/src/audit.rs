@@ -55,7 +55,8 @@ impl Registry {
 
     /// Hands every waiting record to `sink`, oldest first, and forgets those that it made durable; gives their number.
     ///
-    /// Call it at the start and whenever [`Registry::audit_waits`] returns, from one task only. A record is doubled only
+    /// Call it at the start, whenever [`Registry::audit_waits`] returns, and now and then (a change whose caller went away
+    /// half-way may not have woken anybody), from one task only. A record is doubled only
     /// if the process dies between the journal's answer and our noting it.
     ///
     /// # Errors

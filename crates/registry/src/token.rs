@@ -178,11 +178,13 @@ impl Registry {
     /// Revokes the living token with that name or identity; it is refused from now on.
     ///
     /// # Errors
-    /// When there is none, or the database fails.
+    /// When there is none, or the database fails; then it is refused all the same, until the next start.
     pub async fn revoke_token(&self, by: &Actor, name_or_id: &str) -> Result<Token, TokenError> {
         let mut write = self.write().await?;
         let row = sqlx::query(
-            "UPDATE tokens SET revoked_at = $1 WHERE (name = $2 OR id = $2) AND revoked_at IS NULL
+            "UPDATE tokens SET revoked_at = $1 WHERE id = (
+                 SELECT id FROM tokens WHERE (name = $2 OR id = $2) AND revoked_at IS NULL
+                 ORDER BY CASE WHEN name = $2 THEN 0 ELSE 1 END LIMIT 1)
              RETURNING *",
         )
         .bind(write.now().0)
@@ -197,8 +199,9 @@ impl Registry {
         };
         let token = token(&row)?;
         write.audit(by, "token-revoked", &token.name).await?;
-        write.commit().await?;
+        // Before the commit: whoever stops waiting for it half-way must not leave a revoked token alive in memory.
         self.tokens.dismiss(&token.id);
+        write.commit().await?;
         Ok(token)
     }
 
@@ -213,7 +216,7 @@ impl Registry {
         rows.iter().map(token).collect()
     }
 
-    /// Whether a token was ever made that is neither revoked nor expired.
+    /// Whether there is a token that is neither revoked nor expired.
     #[must_use]
     pub fn has_tokens(&self) -> bool {
         self.tokens.any_living(self.clock.now())
