@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use event::{Event, Field, Micros, Seq};
-use query::{Context, matches, parse, terms, tokens};
+use query::{Context, addresses, matches, parse, terms, tokens};
 
 const LINE: &str = "<134>date=2026-10-11 time=22:14:15 devname=\"FW1\" devid=\"FG100\" type=\"traffic\" subtype=\"forward\" level=\"notice\" srcip=10.0.0.5 srcport=50022 dstip=192.0.2.7 dstport=443 action=\"accept\" policyid=7 sentbyte=1200 rcvdbyte=4711 service=\"HTTPS\"";
 const ROUNDS: u32 = 200_000;
@@ -22,6 +22,7 @@ fn main() {
     event.set(Field::USER_NAME, "an");
     report("tokens", || tokens(black_box(LINE)).count() > 0);
     report("terms", || terms(black_box(LINE)).count() > 0);
+    report("addresses", || addresses(black_box(LINE)).count() > 0);
     let context = Context::at(Micros(0));
     for text in [
         "absent",

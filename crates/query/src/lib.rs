@@ -1,19 +1,36 @@
-//! The query language: text to a typed tree ([`Expr`]), and its meaning ([`matches`]).
+//! The query language: text to a typed tree ([`parse`], [`Expr`]), and its meaning ([`matches`]).
 //!
 //! ```
 //! use bytes::Bytes;
-//! use event::{Event, Field, Seq};
-//! use query::{Condition, Expr, Literal, Phrase, Test};
+//! use event::{Event, Field, Micros, Seq};
+//! use query::Context;
 //!
 //! let mut event = Event::new(Seq(1), Bytes::from_static(b"Failed password for invalid user admin"));
 //! event.set(Field::EVENT_OUTCOME, "failure");
+//! event.set(Field::SOURCE_IP, "10.0.0.5");
 //!
-//! let failed = Expr::field(Field::EVENT_OUTCOME, Condition::Is(Literal::new("failure")));
-//! let words = Phrase::new("invalid user").map(|phrase| Expr::Test(Test::Text(phrase)));
-//! let both = Expr::and([Some(failed), words].into_iter().flatten());
-//! assert_eq!(both.to_string(), "event.outcome:failure AND \"invalid user\"");
-//! assert!(query::matches(&both, &event));
+//! let now = Micros::from_rfc3339("2026-10-11T22:14:15+07:00").expect("a date");
+//! let parsed = query::parse("source.ip:10.0.0.0/8 AND event.outcome:failure \"invalid user\"", &Context::at(now));
+//! let expr = parsed.into_result().expect("no mistakes");
+//! assert!(query::matches(&expr, &event));
 //! ```
+//!
+//! | written | matches |
+//! | --- | --- |
+//! | `word`, `"a phrase"`, `wor*` | consecutive tokens of the raw text; an address only as a whole one |
+//! | `/regex/` | raw text with a match |
+//! | `field:v`, `field:"v w"`, `field:v*`, `field:/re/` | the whole value; words of it where the field is text |
+//! | `field:(a OR b)`, `field:*` | one of the values; any value |
+//! | `field:[a TO b]`, `field:{a TO b}`, `field:>=a` | values in between; `{ }` without the bounds |
+//! | `field:10.0.0.0/8` | addresses in the network |
+//! | `@timestamp:2026-10-11`, `@timestamp:>now-15m` | by the [`Context`]'s zone and now |
+//! | `a b`, `a AND b`, `a OR b`, `NOT a`, `-a`, `(…)` | as expected; AND binds tighter than OR |
+//!
+//! What texts are equal, what a token is and which are kept out of the index is said here once ([`TextKey`],
+//! [`tokens`], [`terms`], [`kept_out`]), and used by the index too.
+//!
+//! Always true: `parse` reads any text in linear time and bounded memory; a tree written with `Display` is read back
+//! as the same tree.
 #![warn(clippy::indexing_slicing)]
 #![warn(
     clippy::cast_possible_truncation,
@@ -44,5 +61,5 @@ pub use matches::matches;
 pub use parser::{Context, Limits, Parsed, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};
-pub use term::{Term, TermKind, terms};
+pub use term::{Term, TermKind, addresses, terms};
 pub use token::{Token, Tokens, kept_out, tokens};

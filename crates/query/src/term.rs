@@ -27,6 +27,9 @@ pub struct Term<'a> {
     pub text: Cow<'a, str>,
 }
 
+/// The fewest digits of a hash: those of MD5.
+const HASH_DIGITS_MIN: usize = 32;
+
 /// The longest term, in bytes of text; longer runs are no terms.
 const TERM_BYTES_MAX: usize = 256;
 
@@ -41,48 +44,102 @@ const TERM_BYTES_MAX: usize = 256;
 /// assert!(found.contains(&(TermKind::Host, "fw1.example.vn".into())));
 /// ```
 pub fn terms(text: &str) -> impl Iterator<Item = Term<'_>> {
-    let whole = text
-        .split(|c: char| c.is_whitespace() || ends_run(c))
-        .filter_map(whole_term);
-    addresses(text).map(address_term).chain(whole)
-}
-
-/// The addresses of a text, in the form in which they are compared.
-pub(crate) fn addresses(text: &str) -> Addresses<'_> {
-    Addresses {
-        rest: text,
-        before: None,
-    }
-}
-
-fn address_term(text: Cow<'_, str>) -> Term<'_> {
-    Term {
+    let addresses = addresses(text).map(|text| Term {
         kind: TermKind::Address,
         text,
+    });
+    let whole = Runs::new(text, &WHOLE);
+    addresses.chain(whole.filter_map(|run| whole_term(run.text)))
+}
+
+/// The addresses of a text, in the form of a [`Term`]: those that a [`Phrase`](crate::Phrase) asks for.
+pub fn addresses(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    Runs::new(text, &ADDRESS)
+        .filter(|run| run.marks >= 2)
+        .filter_map(move |run| unglued(run, text).and_then(address_in))
+}
+
+/// What each byte is to [`Runs`]: 0 between runs, 1 in a run, 2 a mark in a run.
+type Sorts = [u8; 256];
+
+/// Runs in which an address may be; marks join its parts.
+static ADDRESS: Sorts = sorts(b"0123456789abcdefABCDEF", 0, b".:-");
+
+/// Runs that may be paths, hosts or hashes; marks tell them from words.
+static WHOLE: Sorts = sorts(b" \t\n\r\x0b\x0c\"'`<>()[]{}=,;|?#&", 1, b"./\\");
+
+/// `others` is what bytes are that are neither listed nor marks.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "run by the compiler, which stops at an index out of bounds"
+)]
+const fn sorts(listed: &[u8], others: u8, marks: &[u8]) -> Sorts {
+    let mut sorts = [others; 256];
+    let mut at = 0;
+    while at < listed.len() {
+        sorts[listed[at] as usize] = 1 - others;
+        at += 1;
+    }
+    at = 0;
+    while at < marks.len() {
+        sorts[marks[at] as usize] = 2;
+        at += 1;
+    }
+    sorts
+}
+
+/// Maximal runs of bytes of one sort, and how many of them are marks. Runs begin and end beside ASCII.
+struct Runs<'a> {
+    text: &'a str,
+    at: usize,
+    sorts: &'static Sorts,
+}
+
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    text: &'a str,
+    start: usize,
+    marks: usize,
+}
+
+impl<'a> Runs<'a> {
+    fn new(text: &'a str, sorts: &'static Sorts) -> Self {
+        Self { text, at: 0, sorts }
+    }
+
+    fn sort(&self, byte: u8) -> u8 {
+        self.sorts
+            .get(usize::from(byte))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
-fn ends_run(c: char) -> bool {
-    matches!(
-        c,
-        '"' | '\''
-            | '`'
-            | '<'
-            | '>'
-            | '('
-            | ')'
-            | '['
-            | ']'
-            | '{'
-            | '}'
-            | '='
-            | ','
-            | ';'
-            | '|'
-            | '?'
-            | '#'
-            | '&'
-    )
+impl<'a> Iterator for Runs<'a> {
+    type Item = Run<'a>;
+
+    /// The next run with a mark, or long enough to be a hash.
+    fn next(&mut self) -> Option<Run<'a>> {
+        loop {
+            let rest = self.text.as_bytes().get(self.at..)?;
+            let start = self.at + rest.iter().position(|&byte| self.sort(byte) != 0)?;
+            let mut marks = 0;
+            let mut end = start;
+            for &byte in self.text.as_bytes().get(start..)? {
+                let sort = self.sort(byte);
+                if sort == 0 {
+                    break;
+                }
+                marks += usize::from(sort == 2);
+                end += 1;
+            }
+            self.at = end;
+            if marks > 0 || end - start >= HASH_DIGITS_MIN {
+                let text = self.text.get(start..end)?;
+                return Some(Run { text, start, marks });
+            }
+        }
+    }
 }
 
 fn whole_term(run: &str) -> Option<Term<'_>> {
@@ -98,7 +155,7 @@ fn whole_term(run: &str) -> Option<Term<'_>> {
 }
 
 fn kind_of(run: &str) -> Option<TermKind> {
-    if run.len() >= 32 && run.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if run.len() >= HASH_DIGITS_MIN && run.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Some(TermKind::Hash);
     }
     if run.contains(['/', '\\']) {
@@ -111,46 +168,15 @@ fn kind_of(run: &str) -> Option<TermKind> {
     (labelled && named && run.contains('.')).then_some(TermKind::Host)
 }
 
-/// What [`addresses`] gives: each maximal run of hexadecimal digits, `.`, `:` and `-`, and the address in it.
-pub(crate) struct Addresses<'a> {
-    rest: &'a str,
-    /// The character before `rest`.
-    before: Option<char>,
-}
-
-impl<'a> Iterator for Addresses<'a> {
-    type Item = Cow<'a, str>;
-
-    fn next(&mut self) -> Option<Cow<'a, str>> {
-        loop {
-            if self.rest.is_empty() {
-                return None;
-            }
-            let start = self.rest.find(in_address).unwrap_or(self.rest.len());
-            let (skipped, rest) = self.rest.split_at_checked(start)?;
-            let before = skipped.chars().next_back().or(self.before);
-            let end = rest.find(|c| !in_address(c)).unwrap_or(rest.len());
-            let (run, rest) = rest.split_at_checked(end)?;
-            self.rest = rest;
-            self.before = run.chars().next_back().or(before);
-            if let Some(address) = unglued(run, before, rest.chars().next()).and_then(address_in) {
-                return Some(address);
-            }
-        }
-    }
-}
-
-fn in_address(c: char) -> bool {
-    c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '-')
-}
-
 /// The run without the pieces at its ends that are parts of words: `inside:10.0.0.5` was seen as `de:10.0.0.5`.
-fn unglued(run: &str, before: Option<char>, after: Option<char>) -> Option<&str> {
-    let mut run = run;
-    if before.is_some_and(char::is_alphanumeric) {
+fn unglued<'a>(run: Run<'a>, text: &str) -> Option<&'a str> {
+    let is_glued = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let (start, end) = (run.start, run.start + run.text.len());
+    let mut run = run.text;
+    if is_glued(text.get(..start)?.chars().next_back()) {
         run = run.split_once([':', '-'])?.1;
     }
-    if after.is_some_and(char::is_alphanumeric) {
+    if is_glued(text.get(end..)?.chars().next()) {
         run = run.rsplit_once([':', '-'])?.0;
     }
     Some(run.trim_matches(['.', '-']))
