@@ -1,0 +1,303 @@
+//! An event as tantivy takes it in.
+//!
+//! *Words*: the folded tokens of the raw text with their positions; beside a word with diacritics, its other form at
+//! the same position. Words that [`query::kept_out`] names are left out and leave their position empty.
+//!
+//! *Terms*: without positions, the whole addresses of the raw text; behind [`APART`], addresses of columns that the raw
+//! text does not have; words of values outside the columns that the raw text does not have. A raw text with escapes has
+//! the term [`ESCAPED`]: a value in it may read differently from its bytes. One with an over-long word has [`LONG`].
+//!
+//! *Columns*: values of the kind of their column. A value of another kind, which a log may well hold, sets the column's
+//! bit in `odd`: the document's answer is then taken from the event, never from the column.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use event::{Event, Field, FieldKind, Value};
+use query::TermKind;
+use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf};
+use tantivy::schema::{Field as StoredField, Value as StoredValue};
+
+use crate::schema::{Column, Layout};
+use crate::tokenizer::{NEXT, SAME, SKIP};
+
+/// The term of a raw text in which a value may be escaped. Not a word: no query can ask for it.
+pub(crate) const ESCAPED: &str = "\u{1f}";
+
+/// The term of a raw text with a word that is too long for the postings.
+pub(crate) const LONG: &str = "\u{1d}";
+
+/// Stands before an address that is in a column and not in the raw text.
+pub(crate) const APART: char = '\u{1e}';
+
+/// The longest word or term in the postings, in bytes; longer ones are kept out.
+pub(crate) const WORD_BYTES_MAX: usize = 128;
+
+/// Whether the word is left out of the postings, so that its absence says nothing.
+pub(crate) fn kept_out(folded: &str) -> bool {
+    folded.len() > WORD_BYTES_MAX || query::kept_out(folded)
+}
+
+/// The address as columns hold it: IPv6, with IPv4 inside it.
+pub(crate) fn column_address(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
+/// A document, shared so that its buffers serve the next event.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventDocument(Arc<Draft>);
+
+#[derive(Debug, Default)]
+struct Draft {
+    text: String,
+    cells: Vec<(StoredField, Cell)>,
+    /// Hashes of the words and terms of the raw text.
+    literal: HashSet<u64, ahash::RandomState>,
+    hasher: ahash::RandomState,
+    scratch: String,
+    /// Whether a word was too long for the postings.
+    has_long: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cell {
+    /// A piece of `text`, in bytes.
+    Text(usize, usize),
+    Integer(i64),
+    Natural(u64),
+    Address(Ipv6Addr),
+}
+
+impl EventDocument {
+    /// The same document for another event.
+    pub(crate) fn fill(mut self, event: &Event) -> Self {
+        if Arc::get_mut(&mut self.0).is_none() {
+            self = Self::default();
+        }
+        let draft = Arc::get_mut(&mut self.0).expect("just made, shared with nobody");
+        draft.fill(event);
+        self
+    }
+}
+
+impl Draft {
+    fn fill(&mut self, event: &Event) {
+        self.text.clear();
+        self.cells.clear();
+        self.literal.clear();
+        self.has_long = false;
+        let layout = Layout::get();
+        self.cells.push((layout.seq, Cell::Natural(event.seq().0)));
+        let raw = event.original();
+        self.add_words(layout.words, &raw);
+        self.add_columns(layout, event);
+        self.add_terms(layout, event, &raw);
+    }
+
+    fn add_words(&mut self, words: StoredField, raw: &str) {
+        let start = self.text.len();
+        for token in query::tokens(raw) {
+            self.add_word(token.text);
+        }
+        self.close_text(words, start);
+    }
+
+    /// Adds the folded word, or an empty position where it is kept out, and its unfolded form where that differs.
+    fn add_word(&mut self, word: &str) {
+        let mark = self.text.len();
+        self.text.push(NEXT);
+        let start = self.text.len();
+        query::fold_into(word, &mut self.text);
+        let folded = self.text.get(start..).unwrap_or_default();
+        if kept_out(folded) {
+            self.has_long |= folded.len() > WORD_BYTES_MAX;
+            self.text.truncate(mark);
+            self.text.push(SKIP);
+            return;
+        }
+        self.literal.insert(self.hasher.hash_one(folded));
+        if word.is_ascii() {
+            return;
+        }
+        self.scratch.clear();
+        query::lower_into(word, &mut self.scratch);
+        if self.scratch.len() > WORD_BYTES_MAX {
+            self.has_long = true;
+        } else if self.scratch != folded {
+            self.text.push(SAME);
+            self.text.push_str(&self.scratch);
+        }
+    }
+
+    fn add_columns(&mut self, layout: &Layout, event: &Event) {
+        let mut odd = 0_u64;
+        for (field, value) in event.iter_known() {
+            let Some(column) = layout.column(field) else {
+                continue;
+            };
+            if !self.add_cell(column, value) {
+                odd |= 1 << column.number;
+            }
+        }
+        if odd != 0 {
+            self.cells.push((layout.odd, Cell::Natural(odd)));
+        }
+    }
+
+    /// Adds the value to its column; whether the column now says all of it.
+    fn add_cell(&mut self, column: Column, value: Value<'_>) -> bool {
+        let cell = match (column.kind, value) {
+            (FieldKind::Keyword | FieldKind::Text, value) => {
+                let start = self.text.len();
+                self.text.push_str(&value.to_text());
+                self.close_text(column.stored, start);
+                return matches!(value, Value::Text(text) if text.len() <= u16::MAX.into());
+            }
+            (FieldKind::Number, Value::Integer(number)) => Cell::Integer(number),
+            (FieldKind::Date, Value::Date(instant)) => Cell::Integer(instant.0),
+            (FieldKind::Address, Value::Address(address)) => Cell::Address(column_address(address)),
+            (FieldKind::Number | FieldKind::Date | FieldKind::Address, _) => return false,
+        };
+        self.cells.push((column.stored, cell));
+        true
+    }
+
+    fn add_terms(&mut self, layout: &Layout, event: &Event, raw: &str) {
+        let start = self.text.len();
+        if may_be_escaped(raw) {
+            self.add_term(ESCAPED);
+        }
+        if self.has_long {
+            self.add_term(LONG);
+        }
+        let addresses = query::terms(raw).take_while(|term| term.kind == TermKind::Address);
+        for address in addresses {
+            self.add_term(&address.text);
+        }
+        for (name, value) in event.iter() {
+            let column = Field::from_name(name).and_then(|field| layout.column(field));
+            match (column, value) {
+                (_, Value::Address(address)) => self.add_apart(address),
+                (Some(_), _) => {}
+                (None, value) => self.add_value_words(&value.to_text(), raw),
+            }
+        }
+        self.close_text(layout.terms, start);
+    }
+
+    /// Adds an address that the raw text does not have.
+    fn add_apart(&mut self, address: IpAddr) {
+        let text = address.to_string();
+        if !self.literal.contains(&self.hasher.hash_one(text.as_str())) {
+            self.add_term(&format!("{APART}{text}"));
+        }
+    }
+
+    /// Adds the words of a value that the raw text does not have.
+    fn add_value_words(&mut self, value: &str, raw: &str) {
+        if stands_in(value, raw) {
+            return;
+        }
+        for token in query::tokens(value) {
+            let folded = query::fold(token.text);
+            if !kept_out(&folded) {
+                self.add_term(&folded);
+            }
+        }
+    }
+
+    /// Adds a term that the document does not have yet, neither as a word nor as a term.
+    fn add_term(&mut self, term: &str) {
+        if self.literal.insert(self.hasher.hash_one(term)) {
+            self.text.push(NEXT);
+            self.text.push_str(term);
+        }
+    }
+
+    fn close_text(&mut self, field: StoredField, start: usize) {
+        if start < self.text.len() {
+            self.cells.push((field, Cell::Text(start, self.text.len())));
+        }
+    }
+}
+
+/// Whether the value is a piece of the raw text that cuts no word: its words are words of the raw text then.
+fn stands_in(value: &str, raw: &str) -> bool {
+    let Some(at) = memchr::memmem::find(raw.as_bytes(), value.as_bytes()) else {
+        return false;
+    };
+    let before = raw.get(..at).and_then(|before| before.chars().next_back());
+    let after = raw
+        .get(at + value.len()..)
+        .and_then(|after| after.chars().next());
+    let separates =
+        |beside: Option<char>| beside.is_none_or(|c| c.is_ascii() && !c.is_alphanumeric());
+    separates(before) && separates(after)
+}
+
+/// Whether a format could have written a character of a value as several others: `\n`, `\u0111`, `&amp;`, `%2F`.
+fn may_be_escaped(raw: &str) -> bool {
+    let bytes = raw.as_bytes();
+    memchr::memchr(b'\\', bytes).is_some()
+        || memchr::memchr_iter(b'%', bytes).any(|at| {
+            let digits = bytes.get(at + 1..at + 3);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        })
+        || memchr::memchr_iter(b'&', bytes).any(|at| {
+            let near = bytes.get(at..bytes.len().min(at + 12)).unwrap_or_default();
+            near.contains(&b';')
+        })
+}
+
+impl Document for EventDocument {
+    type Value<'a> = DocumentValue<'a>;
+    type FieldsValuesIter<'a> = DocumentValues<'a>;
+
+    fn iter_fields_and_values(&self) -> DocumentValues<'_> {
+        DocumentValues {
+            text: &self.0.text,
+            cells: self.0.cells.iter(),
+        }
+    }
+}
+
+/// What [`EventDocument`] holds.
+#[derive(Clone, Debug)]
+pub(crate) struct DocumentValues<'a> {
+    text: &'a str,
+    cells: std::slice::Iter<'a, (StoredField, Cell)>,
+}
+
+/// One value of a document.
+#[derive(Clone, Debug)]
+pub(crate) struct DocumentValue<'a>(ReferenceValueLeaf<'a>);
+
+impl<'a> Iterator for DocumentValues<'a> {
+    type Item = (StoredField, DocumentValue<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (field, cell) = self.cells.next()?;
+        let leaf = match *cell {
+            Cell::Text(start, end) => {
+                ReferenceValueLeaf::Str(self.text.get(start..end).unwrap_or_default())
+            }
+            Cell::Integer(number) => ReferenceValueLeaf::I64(number),
+            Cell::Natural(number) => ReferenceValueLeaf::U64(number),
+            Cell::Address(address) => ReferenceValueLeaf::IpAddr(address),
+        };
+        Some((*field, DocumentValue(leaf)))
+    }
+}
+
+impl<'a> StoredValue<'a> for DocumentValue<'a> {
+    type ArrayIter = std::iter::Empty<Self>;
+    type ObjectIter = std::iter::Empty<(&'a str, Self)>;
+
+    fn as_value(&self) -> ReferenceValue<'a, Self> {
+        ReferenceValue::Leaf(self.0.clone())
+    }
+}

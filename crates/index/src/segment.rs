@@ -1,0 +1,182 @@
+//! A segment: a run of consecutive Seqs, written once, opened for searching.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv6Addr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use event::{FieldKind, Seq};
+use serde::{Deserialize, Serialize};
+use tantivy::columnar::{Column as Values, StrColumn};
+use tantivy::{InvertedIndexReader, SegmentReader};
+
+use crate::pack::Pack;
+use crate::schema::{Column, Layout, ODD, SEQ};
+
+/// What the manifest keeps of a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentInfo {
+    /// The name of its file.
+    pub(crate) file: String,
+    /// Its first Seq.
+    pub(crate) first: Seq,
+    /// Its last Seq.
+    pub(crate) last: Seq,
+    /// How many events it holds.
+    pub(crate) events: u32,
+    /// The least `@timestamp` in microseconds.
+    pub(crate) oldest: i64,
+    /// The greatest `@timestamp` in microseconds.
+    pub(crate) newest: i64,
+    /// Whether every event has exactly one `@timestamp`.
+    pub(crate) timed: bool,
+    /// Bytes of its file.
+    pub(crate) bytes: u64,
+    /// Bytes of the raw texts of its events.
+    pub(crate) raw_bytes: u64,
+    /// The products in it, each with the fingerprint under which its events were parsed.
+    pub(crate) products: BTreeMap<String, u64>,
+}
+
+/// A segment opened for searching.
+pub(crate) struct Segment {
+    pub(crate) info: SegmentInfo,
+    pub(crate) index: tantivy::Index,
+    pub(crate) words: Arc<InvertedIndexReader>,
+    pub(crate) terms: Arc<InvertedIndexReader>,
+    /// Seqs by document: ascending.
+    seqs: Values<u64>,
+    reader: SegmentReader,
+    columns: Vec<OnceLock<ColumnValues>>,
+    /// A bit for each column that does not say all of the document.
+    odd: Option<Values<u64>>,
+}
+
+/// The values of a column.
+#[derive(Clone, Debug)]
+pub(crate) enum ColumnValues {
+    /// No document of the segment has a value.
+    Absent,
+    /// Texts, by their place in the sorted list of all.
+    Text(StrColumn),
+    /// Numbers, or instants in microseconds.
+    Integer(Values<i64>),
+    /// Addresses; IPv4 inside IPv6.
+    Address(Values<Ipv6Addr>),
+}
+
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segment")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Segment {
+    /// Opens the segment's file in that folder.
+    pub(crate) fn open(folder: &Path, info: SegmentInfo) -> io::Result<Self> {
+        let pack = Pack::open(folder, &info.file)?;
+        Self::read(pack, info).map_err(io::Error::other)
+    }
+
+    fn read(pack: Pack, info: SegmentInfo) -> tantivy::Result<Self> {
+        let layout = Layout::get();
+        let index = tantivy::Index::open(pack)?;
+        let segments = index.searchable_segments()?;
+        let [segment] = segments.as_slice() else {
+            return Err(corrupt("not one segment"));
+        };
+        let reader = SegmentReader::open(segment)?;
+        let fast = reader.fast_fields();
+        let seqs = fast.u64(SEQ)?;
+        if reader.max_doc() != info.events || seqs.num_docs() != info.events {
+            return Err(corrupt("another number of events than the manifest says"));
+        }
+        Ok(Self {
+            words: reader.inverted_index(layout.words)?,
+            terms: reader.inverted_index(layout.terms)?,
+            odd: fast
+                .column_opt(ODD)?
+                .filter(|odd: &Values<u64>| odd.values.num_vals() > 0),
+            columns: layout.columns.iter().map(|_| OnceLock::new()).collect(),
+            seqs,
+            reader,
+            index,
+            info,
+        })
+    }
+
+    /// How many documents it has.
+    pub(crate) fn len(&self) -> u32 {
+        self.info.events
+    }
+
+    /// The Seq of a document.
+    pub(crate) fn seq(&self, doc: u32) -> Seq {
+        Seq(self.seqs.values.get_val(doc))
+    }
+
+    /// The first document whose Seq is not below `seq`; the number of documents where there is none.
+    pub(crate) fn first_from(&self, seq: Seq) -> u32 {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.seq(middle) < seq {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Whether any event in it was parsed under another fingerprint than today's.
+    pub(crate) fn is_stale(&self, today: &BTreeMap<String, u64>) -> bool {
+        self.info
+            .products
+            .iter()
+            .any(|(product, then)| today.get(product).is_some_and(|now| now != then))
+    }
+
+    /// The values of a column, opened at their first use.
+    pub(crate) fn column(&self, column: Column) -> tantivy::Result<&ColumnValues> {
+        let slot = self
+            .columns
+            .get(usize::from(column.number))
+            .expect("a slot for each column of the layout");
+        if let Some(values) = slot.get() {
+            return Ok(values);
+        }
+        let values = self.open_column(column)?;
+        Ok(slot.get_or_init(|| values))
+    }
+
+    fn open_column(&self, column: Column) -> tantivy::Result<ColumnValues> {
+        let fast = self.reader.fast_fields();
+        let name = column.field.name();
+        let values = match column.kind {
+            FieldKind::Keyword | FieldKind::Text => fast.str(name)?.map(ColumnValues::Text),
+            FieldKind::Number | FieldKind::Date => {
+                fast.column_opt(name)?.map(ColumnValues::Integer)
+            }
+            FieldKind::Address => fast.column_opt(name)?.map(ColumnValues::Address),
+        };
+        Ok(values.unwrap_or(ColumnValues::Absent))
+    }
+
+    /// The documents of which the column does not say all.
+    pub(crate) fn odd_docs(&self, column: Column) -> Vec<u32> {
+        let Some(odd) = &self.odd else {
+            return Vec::new();
+        };
+        let bit = 1_u64 << column.number;
+        let has_bit = |doc: &u32| odd.values_for_doc(*doc).any(|bits| bits & bit != 0);
+        (0..self.len()).filter(has_bit).collect()
+    }
+}
+
+fn corrupt(what: &str) -> tantivy::TantivyError {
+    tantivy::TantivyError::SystemError(format!("segment is damaged: {what}; reindex its partition"))
+}

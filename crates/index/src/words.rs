@@ -1,0 +1,273 @@
+//! Words and phrases asked of the postings.
+
+use query::{Condition, Literal, Number, Pattern, Phrase, TextKey, Word};
+use tantivy::postings::{Postings as _, SegmentPostings};
+use tantivy::schema::{Field as StoredField, IndexRecordOption};
+use tantivy::{DocSet, InvertedIndexReader, TERMINATED, Term};
+
+use crate::bits::Bits;
+use crate::document::{LONG, WORD_BYTES_MAX, kept_out};
+use crate::evaluate::Answer;
+use crate::schema::Layout;
+use crate::segment::Segment;
+
+/// The most words of the postings that one word with wildcards stands for; beyond, every event is asked.
+const EXPANSION_MAX: usize = 2000;
+
+/// The postings of a segment.
+#[derive(Debug)]
+pub(crate) struct Postings<'a>(pub(crate) &'a Segment);
+
+/// What the postings can say of one word of a phrase.
+enum Clue {
+    /// It stands at these places.
+    Places(Box<SegmentPostings>),
+    /// Only these documents can have it.
+    Docs(Bits),
+    /// No document has it.
+    Nowhere,
+    /// Nothing: it is kept out.
+    Silent,
+}
+
+impl Postings<'_> {
+    /// The documents that hold the phrase, as far as postings know.
+    pub(crate) fn phrase(&self, phrase: &Phrase, within: &Bits) -> tantivy::Result<Answer> {
+        let nothing = || Answer::exact(Bits::none(within.len()));
+        let mut possible = within.clone();
+        for address in phrase.addresses() {
+            possible.and(&self.term(address)?);
+        }
+        if is_one_v4(phrase) {
+            return Ok(Answer::exact(possible));
+        }
+        let mut exact = phrase.addresses().is_empty();
+        let mut places = Vec::new();
+        for (offset, word) in (0_u32..).zip(phrase.words()) {
+            match self.clue(word)? {
+                Clue::Places(postings) => places.push((offset, postings)),
+                Clue::Docs(docs) => {
+                    exact = false;
+                    possible.and(&docs);
+                }
+                Clue::Nowhere => return Ok(nothing()),
+                Clue::Silent => exact = false,
+            }
+        }
+        if !places.is_empty() {
+            possible = together(places, &possible);
+        }
+        Ok(if exact {
+            Answer::exact(possible)
+        } else {
+            Answer::perhaps(possible)
+        })
+    }
+
+    fn clue(&self, word: &Word) -> tantivy::Result<Clue> {
+        match word {
+            Word::Is(key) => self.word_clue(key),
+            Word::Like(pattern) => self.pattern_clue(pattern),
+        }
+    }
+
+    fn word_clue(&self, key: &TextKey) -> tantivy::Result<Clue> {
+        if query::kept_out(&query::fold(key.text())) {
+            return Ok(Clue::Silent);
+        }
+        if key.text().len() > WORD_BYTES_MAX || query::fold(key.text()).len() > WORD_BYTES_MAX {
+            return Ok(Clue::Docs(self.term(LONG)?));
+        }
+        let layout = Layout::get();
+        let postings = read(
+            &self.0.words,
+            layout.words,
+            key.text(),
+            IndexRecordOption::WithFreqsAndPositions,
+        )?;
+        Ok(postings.map_or(Clue::Nowhere, |postings| Clue::Places(Box::new(postings))))
+    }
+
+    /// Every word of the postings that is like the pattern. A pattern that begins with a digit or a wildcard may stand
+    /// for words that are kept out.
+    fn pattern_clue(&self, pattern: &Pattern) -> tantivy::Result<Clue> {
+        let prefix = pattern.prefix();
+        if !prefix.starts_with(|c: char| !c.is_numeric()) || pattern.is_marked() {
+            return Ok(Clue::Silent);
+        }
+        let mut docs = self.term(LONG)?;
+        let terms = self.0.words.terms();
+        let mut stream = terms.range().ge(prefix.as_bytes()).into_stream()?;
+        let mut asked = 0;
+        while stream.advance() && stream.key().starts_with(prefix.as_bytes()) {
+            asked += 1;
+            if asked > EXPANSION_MAX {
+                return Ok(Clue::Silent);
+            }
+            if std::str::from_utf8(stream.key()).is_ok_and(|word| pattern.matches(word)) {
+                let info = stream.value().clone();
+                let words = &self.0.words;
+                let postings =
+                    words.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
+                fill(&mut docs, postings);
+            }
+        }
+        Ok(Clue::Docs(docs))
+    }
+
+    /// The documents that have the term.
+    pub(crate) fn term(&self, term: &str) -> tantivy::Result<Bits> {
+        let mut docs = Bits::none(self.0.len());
+        let layout = Layout::get();
+        let postings = read(&self.0.terms, layout.terms, term, IndexRecordOption::Basic)?;
+        if let Some(postings) = postings {
+            fill(&mut docs, postings);
+        }
+        Ok(docs)
+    }
+
+    /// The documents that have all of these folded words, among the words of the raw text or the terms.
+    pub(crate) fn anywhere(&self, words: &[String]) -> tantivy::Result<Bits> {
+        let layout = Layout::get();
+        let mut all = Bits::all(self.0.len());
+        for word in words {
+            let mut docs = self.term(word)?;
+            let basic = IndexRecordOption::Basic;
+            if let Some(postings) = read(&self.0.words, layout.words, word, basic)? {
+                fill(&mut docs, postings);
+            }
+            all.and(&docs);
+        }
+        Ok(all)
+    }
+}
+
+fn read(
+    index: &InvertedIndexReader,
+    field: StoredField,
+    term: &str,
+    record: IndexRecordOption,
+) -> tantivy::Result<Option<SegmentPostings>> {
+    Ok(index.read_postings(&Term::from_field_text(field, term), record)?)
+}
+
+fn fill(docs: &mut Bits, mut postings: SegmentPostings) {
+    let mut doc = postings.doc();
+    while doc != TERMINATED {
+        docs.insert(doc);
+        doc = postings.advance();
+    }
+}
+
+/// The documents of `within` in which every word stands at its offset from one common place.
+fn together(mut words: Vec<(u32, Box<SegmentPostings>)>, within: &Bits) -> Bits {
+    words.sort_by_key(|(_, postings)| postings.doc_freq());
+    let last = words.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
+    let mut docs = Bits::none(within.len());
+    let mut places = Places::default();
+    let [(first_offset, rarest), others @ ..] = words.as_mut_slice() else {
+        return within.clone();
+    };
+    let mut doc = rarest.doc();
+    while doc != TERMINATED {
+        if !within.contains(doc) {
+            doc = rarest.advance();
+            continue;
+        }
+        if let Some(next) = others
+            .iter_mut()
+            .find_map(|(_, postings)| beyond(postings, doc))
+        {
+            doc = rarest.seek(next);
+            continue;
+        }
+        if !others.is_empty() {
+            places.start(rarest, last - *first_offset);
+            for (offset, postings) in others.iter_mut() {
+                places.keep(postings, last - *offset);
+            }
+        }
+        if others.is_empty() || !places.common.is_empty() {
+            docs.insert(doc);
+        }
+        doc = rarest.advance();
+    }
+    docs
+}
+
+/// The next document with the word, where `doc` does not have it.
+fn beyond(postings: &mut SegmentPostings, doc: u32) -> Option<u32> {
+    let found = if postings.doc() < doc {
+        postings.seek(doc)
+    } else {
+        postings.doc()
+    };
+    (found != doc).then_some(found)
+}
+
+/// Where a phrase may end in one document: the places that fit every word asked so far.
+#[derive(Default)]
+struct Places {
+    common: Vec<u32>,
+    next: Vec<u32>,
+}
+
+impl Places {
+    fn start(&mut self, postings: &mut SegmentPostings, distance: u32) {
+        postings.positions_with_offset(distance, &mut self.common);
+    }
+
+    fn keep(&mut self, postings: &mut SegmentPostings, distance: u32) {
+        if self.common.is_empty() {
+            return;
+        }
+        postings.positions_with_offset(distance, &mut self.next);
+        let mut next = self.next.iter().peekable();
+        self.common.retain(|place| {
+            while next.next_if(|other| *other < place).is_some() {}
+            next.peek() == Some(&place)
+        });
+    }
+}
+
+/// Whether the phrase is one IPv4 address: then its term says all, since it is written in one way only.
+fn is_one_v4(phrase: &Phrase) -> bool {
+    let text = phrase.text().map(str::trim);
+    text.is_some_and(|text| text.parse::<std::net::Ipv4Addr>().is_ok())
+}
+
+/// Per alternative, folded words that every value has that meets the condition; `None` where there are none to go by.
+pub(crate) fn required_words(condition: &Condition) -> Option<Vec<Vec<String>>> {
+    let alternatives: Vec<Vec<String>> = match condition {
+        Condition::Is(literal) => vec![literal_words(literal)],
+        Condition::OneOf(literals) => literals.iter().map(literal_words).collect(),
+        Condition::Like(pattern) => vec![phrase_words(&Phrase::like(pattern.clone())?)],
+        Condition::Holds(phrase) => vec![phrase_words(phrase)],
+        Condition::Exists | Condition::Network(_) | Condition::Range(_) | Condition::Regex(_) => {
+            return None;
+        }
+    };
+    let telling = alternatives.iter().all(|words| !words.is_empty());
+    telling.then_some(alternatives)
+}
+
+/// None for a literal that equals values written differently: other spellings of a number, an address or a date.
+fn literal_words(literal: &Literal) -> Vec<String> {
+    let plain_number = match literal.number() {
+        Some(Number::Integer(number)) => number.to_string() == literal.text(),
+        Some(Number::Float(_)) => false,
+        None => true,
+    };
+    if !plain_number || literal.date().is_some() || literal.address().is_some() {
+        return Vec::new();
+    }
+    Phrase::new(literal.text()).map_or_else(Vec::new, |phrase| phrase_words(&phrase))
+}
+
+fn phrase_words(phrase: &Phrase) -> Vec<String> {
+    let folded = phrase.words().iter().filter_map(|word| match word {
+        Word::Is(key) => Some(query::fold(key.text()).into_owned()),
+        Word::Like(_) => None,
+    });
+    folded.filter(|word| !kept_out(word)).collect()
+}
