@@ -276,10 +276,9 @@ impl<'a> Frame<'a> {
             }
         }
         for (name, piece) in &self.others {
-            match Field::from_name(name) {
-                // What the definition decided is not overruled by a key of the message.
-                Some(field) if event.has(field) => {}
-                _ => write_named(event, name, piece),
+            // What the definition decided is not overruled by a key of the message.
+            if !symbols.find(name).is_some_and(|symbol| self.has(symbol)) {
+                write_named(event, name, piece);
             }
         }
     }
@@ -301,7 +300,12 @@ fn write_field(event: &mut Event, field: Field, piece: &Piece<'_>) {
                 write_field(event, field, piece);
             }
         }
-        single => event.append(field, single.value()),
+        single => match (single.value(), field.kind()) {
+            (value, FieldKind::Keyword | FieldKind::Text) => {
+                event.append(field, Value::Text(&value.to_text()));
+            }
+            (value, _) => event.append(field, value.typed(field.kind())),
+        },
     }
 }
 

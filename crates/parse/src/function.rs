@@ -66,6 +66,8 @@ pub(crate) enum StepError {
     Table { function: String, table: String },
     #[error(transparent)]
     Template(#[from] TemplateError),
+    #[error(transparent)]
+    Pairs(#[from] crate::body::BodyError),
 }
 
 /// A compiled function with its operands.
@@ -101,6 +103,7 @@ const TABLE: &[(&str, Compile)] = &[
     ("list", text::list),
     ("lookup", lookup::compile),
     ("lower", text::lower),
+    ("mac", text::mac),
     ("match", pattern::matching),
     ("minus", number::minus),
     ("move", assign::moving),

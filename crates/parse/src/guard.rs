@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::frame::{Frame, Symbol, Symbols};
+use crate::frame::{Frame, Piece, Symbol, Symbols};
 
 /// What a definition asks of one value.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,7 +33,23 @@ pub(crate) struct Guard {
 #[derive(Debug)]
 enum Test {
     Present(bool),
-    OneOf(Box<[Box<str>]>),
+    OneOf(Box<[Expected]>),
+}
+
+/// A text, or with a `*` at its end the beginning of one.
+#[derive(Debug)]
+enum Expected {
+    Whole(Box<str>),
+    Prefix(Box<str>),
+}
+
+impl From<&str> for Expected {
+    fn from(text: &str) -> Self {
+        match text.strip_suffix('*') {
+            Some(prefix) => Self::Prefix(prefix.into()),
+            None => Self::Whole(text.into()),
+        }
+    }
 }
 
 impl Guard {
@@ -60,9 +76,11 @@ impl Guard {
 fn test(wanted: &Wanted) -> Test {
     match wanted {
         Wanted::Present(yes) => Test::Present(*yes),
-        Wanted::Number(number) => Test::OneOf([number.to_string().into()].into()),
-        Wanted::Text(text) => Test::OneOf([text.clone()].into()),
-        Wanted::OneOf(texts) => Test::OneOf(texts.clone().into()),
+        Wanted::Number(number) => Test::OneOf([Expected::Whole(number.to_string().into())].into()),
+        Wanted::Text(text) => Test::OneOf([Expected::from(&**text)].into()),
+        Wanted::OneOf(texts) => {
+            Test::OneOf(texts.iter().map(|text| Expected::from(&**text)).collect())
+        }
     }
 }
 
@@ -72,7 +90,18 @@ impl Test {
         match self {
             Self::Present(yes) => value.is_some() == *yes,
             Self::OneOf(texts) => {
-                value.is_some_and(|value| texts.iter().any(|text| value.is(text)))
+                value.is_some_and(|value| texts.iter().any(|expected| expected.fits(value)))
+            }
+        }
+    }
+}
+
+impl Expected {
+    fn fits(&self, value: &Piece<'_>) -> bool {
+        match self {
+            Self::Whole(text) => value.is(text),
+            Self::Prefix(prefix) => {
+                value.to_text().is_some_and(|value| value.starts_with(&**prefix))
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Keys of a body → symbols, with their types: `srcip = "source.ip"`.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use event::{Field, FieldKind};
@@ -13,9 +12,16 @@ use crate::template;
 /// Where the values of keys go.
 #[derive(Debug, Default)]
 pub(crate) struct Mapping {
-    by_key: HashMap<Box<str>, Box<[Goal]>, ahash::RandomState>,
+    by_key: HashMap<Box<str>, Goals, ahash::RandomState>,
     /// Prefix of keys that are not named here, at full depth; none: they are left out.
     others: Option<Box<str>>,
+}
+
+#[derive(Debug, Default)]
+struct Goals {
+    goals: Box<[Goal]>,
+    /// The definition only asks about the key, so that at full depth it is one of the others besides.
+    asked_only: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +51,11 @@ impl Mapping {
             .iter()
             .map(|(key, goals)| {
                 let goals = goals.as_slice().iter().map(|goal| goal_of(goal, symbols));
-                (key.as_str().into(), goals.collect())
+                let goals = Goals {
+                    goals: goals.collect(),
+                    asked_only: false,
+                };
+                (key.as_str().into(), goals)
             })
             .collect();
         Self {
@@ -64,35 +74,38 @@ impl Mapping {
                 symbol,
                 kind: ValueKind::Text,
             };
-            let goals = self.by_key.entry(name.into()).or_default();
-            *goals = goals.iter().copied().chain([goal]).collect();
+            let goals = self.by_key.entry(name.into()).or_insert_with(|| Goals {
+                goals: Box::default(),
+                asked_only: true,
+            });
+            goals.goals = goals.goals.iter().copied().chain([goal]).collect();
         }
     }
 
-    /// Takes one key and its value in. Whether the key is one of those named.
-    pub(crate) fn take<'a>(&self, key: &str, value: Cow<'a, str>, frame: &mut Frame<'a>) -> bool {
+    /// Takes one key and its value in.
+    pub(crate) fn take<'a>(&self, key: &str, value: Piece<'a>, frame: &mut Frame<'a>) {
         let Some(goals) = self.by_key.get(key) else {
-            self.take_other(key, value, frame);
-            return false;
+            return self.take_other(key, value, frame);
         };
-        if let [only] = &**goals {
-            only.put(value, frame);
-        } else {
-            for goal in goals {
-                goal.put(value.clone(), frame);
-            }
+        if goals.asked_only && frame.depth == crate::Depth::Full {
+            self.take_other(key, value.clone(), frame);
         }
-        true
+        if let [only] = &*goals.goals {
+            return only.put(value, frame);
+        }
+        for goal in &goals.goals {
+            goal.put(value.clone(), frame);
+        }
     }
 
-    fn take_other<'a>(&self, key: &str, value: Cow<'a, str>, frame: &mut Frame<'a>) {
+    fn take_other<'a>(&self, key: &str, value: Piece<'a>, frame: &mut Frame<'a>) {
         let Some(prefix) = self.others.as_deref() else {
             return;
         };
         let ours = prefix.is_empty() && is_ours(key);
         let wanted = frame.depth == crate::Depth::Full || prefix.is_empty() && is_field(key);
-        if wanted && !ours && !value.is_empty() {
-            frame.put_other(format!("{prefix}{key}"), Piece::Text(value));
+        if wanted && !ours {
+            frame.put_other(format!("{prefix}{key}"), value);
         }
     }
 }
@@ -134,33 +147,35 @@ fn goal_of(goal: &str, symbols: &mut Symbols) -> Goal {
 
 impl Goal {
     /// A value that is not of the type is left out: the raw text keeps it.
-    fn put<'a>(self, value: Cow<'a, str>, frame: &mut Frame<'a>) {
-        if value == "-" {
+    fn put<'a>(self, value: Piece<'a>, frame: &mut Frame<'a>) {
+        let Piece::Text(text) = &value else {
+            return frame.put(self.symbol, value);
+        };
+        if is_nothing(text) {
             return;
         }
-        match self.kind {
-            ValueKind::Text => frame.put(self.symbol, Piece::Text(value)),
-            ValueKind::Number => {
-                if let Some(number) = number(&value) {
-                    frame.put(self.symbol, number);
-                }
-            }
-            ValueKind::Address => {
-                if let Some(address) = address(&value) {
-                    frame.put(self.symbol, address);
-                }
-            }
+        let typed = match self.kind {
+            ValueKind::Text => Some(value),
+            ValueKind::Number => number(text),
+            ValueKind::Address => address(text),
             ValueKind::Date => {
-                if let Some((stamp, _)) = read_time(value.trim(), frame.times) {
-                    frame.put(self.symbol, Piece::Date(stamp.at));
-                }
+                let read = read_time(text.trim(), frame.times);
+                read.map(|(stamp, _)| Piece::Date(stamp.at))
             }
-            ValueKind::Endpoint(domain) => match address(&value) {
-                Some(address) => frame.put(self.symbol, address),
-                None => frame.put(domain, Piece::Text(value)),
+            ValueKind::Endpoint(domain) => match address(text) {
+                Some(address) => Some(address),
+                None => return frame.put(domain, value),
             },
+        };
+        if let Some(typed) = typed {
+            frame.put(self.symbol, typed);
         }
     }
+}
+
+/// What devices write for a value that they do not have.
+fn is_nothing(text: &str) -> bool {
+    matches!(text, "" | "-" | "N/A" | "n/a" | "(null)" | "(none)")
 }
 
 /// The number that the whole text is.

@@ -84,6 +84,11 @@ pub(crate) struct BodySource {
     pub(crate) pair: Option<String>,
     pub(crate) separator: Option<String>,
     pub(crate) quotes: Option<String>,
+    /// Values without quotes may hold spaces: they end where the next key starts.
+    #[serde(default)]
+    pub(crate) spaces: bool,
+    /// With fewer pairs the text is not of this format.
+    pub(crate) pairs_min: Option<usize>,
     #[serde(default)]
     pub(crate) columns: Vec<String>,
     pub(crate) others: Option<String>,

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Function, Scope, StepError, StepSource};
-use crate::body::PairSpec;
+use crate::body;
+use crate::format::pairs::{self, Spec};
 use crate::frame::{Frame, Piece, Symbol};
 use crate::mapping::Mapping;
 use crate::template::{Ends, Template};
@@ -61,7 +62,7 @@ pub(crate) fn apply_first<'a>(
 #[derive(Debug)]
 struct Pairs {
     from: Symbol,
-    spec: PairSpec,
+    spec: Spec,
     mapping: Mapping,
 }
 
@@ -72,11 +73,11 @@ pub(super) fn pairs(
     let map: &BTreeMap<_, _> = scope.map;
     Ok(Box::new(Pairs {
         from: source.from(scope)?,
-        spec: PairSpec::new(
+        spec: body::spec(
             source.pair.as_deref(),
             source.separator.as_deref(),
             source.quotes.as_deref(),
-        ),
+        )?,
         mapping: Mapping::compile(map, None, scope.symbols),
     }))
 }
@@ -84,13 +85,14 @@ pub(super) fn pairs(
 impl Function for Pairs {
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
         match frame.get(self.from).and_then(Piece::text) {
-            Some(Cow::Borrowed(text)) => self.spec.read(text, |key, value| {
-                self.mapping.take(key, value, frame);
+            Some(Cow::Borrowed(text)) => pairs::pairs(text, self.spec, |key, value| {
+                self.mapping.take(key, Piece::Text(value), frame);
             }),
-            Some(Cow::Owned(text)) => self.spec.read(&text, |key, value| {
-                self.mapping.take(key, Cow::Owned(value.into_owned()), frame);
+            Some(Cow::Owned(text)) => pairs::pairs(&text, self.spec, |key, value| {
+                let value = Cow::Owned(value.into_owned());
+                self.mapping.take(key, Piece::Text(value), frame);
             }),
             None => {}
-        };
+        }
     }
 }

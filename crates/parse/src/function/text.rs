@@ -75,6 +75,21 @@ pub(super) fn trim(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
     })
 }
 
+/// A hardware address as ECS writes it: `00-00-5E-00-53-23`.
+pub(super) fn mac(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
+    of_text(source, scope, "", |text, _| {
+        let digits = text.bytes().filter(u8::is_ascii_hexdigit).map(|byte| byte.to_ascii_uppercase());
+        let mut written = String::with_capacity(17);
+        for (place, digit) in digits.enumerate() {
+            if place > 0 && place % 2 == 0 {
+                written.push('-');
+            }
+            written.push(char::from(digit));
+        }
+        (written.len() == 17).then_some(Piece::Text(Cow::Owned(written)))
+    })
+}
+
 pub(super) fn basename(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
     of_text(source, scope, "", |text, _| {
         Some(Piece::Text(part(text, |text| {
