@@ -389,14 +389,13 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
     }
     let sd = header.structured_data.filter(|_| full).map(Value::Text);
     let message = Some(Value::Text(header.message)).filter(|_| full);
-    let own = |value| if subject == Subject::Host { value } else { None };
     let unless_given = [
         (Field::LOG_SYSLOG_STRUCTURED_DATA, sd),
         (Field::MESSAGE, message),
         (host, header.hostname.map(Value::Text)),
         (hostname, header.hostname.filter(|_| full).map(Value::Text)),
-        (Field::PROCESS_NAME, own(header.app_name.map(Value::Text))),
-        (Field::PROCESS_PID, own(number(header.proc_id))),
+        (Field::PROCESS_NAME, header.app_name.map(Value::Text)),
+        (Field::PROCESS_PID, number(header.proc_id)),
         (Field::EVENT_SEQUENCE, header.sequence.and_then(|n| i64::try_from(n).ok()).map(Value::Integer)),
     ];
     for (field, value) in unless_given {

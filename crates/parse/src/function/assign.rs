@@ -48,6 +48,35 @@ impl Function for Copy {
 }
 
 #[derive(Debug)]
+struct Fill {
+    from: Box<[Symbol]>,
+    to: Symbol,
+}
+
+/// The first of `from` that is there → `to`, if that is not there yet.
+pub(super) fn fill(
+    source: &StepSource,
+    scope: &mut Scope<'_>,
+) -> Result<Box<dyn Function>, StepError> {
+    Ok(Box::new(Fill {
+        from: source.from_many(scope)?,
+        to: source.to(scope)?,
+    }))
+}
+
+impl Function for Fill {
+    fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
+        if frame.has(self.to) {
+            return;
+        }
+        let first = self.from.iter().find_map(|from| frame.get(*from).cloned());
+        if let Some(piece) = first {
+            frame.put(self.to, piece);
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Set {
     to: Box<[Symbol]>,
     value: Fixed,

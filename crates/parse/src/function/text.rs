@@ -170,6 +170,46 @@ pub(super) fn list(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
 }
 
 #[derive(Debug)]
+struct Hash {
+    from: Symbol,
+    md5: Symbol,
+    sha1: Symbol,
+    sha256: Symbol,
+}
+
+/// A hash, told by its length → `to`.md5, `to`.sha1 or `to`.sha256.
+pub(super) fn hash(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
+    let [base] = source.to.as_slice() else {
+        return Err(source.needs("one name in `to`"));
+    };
+    let mut member = |name: &str| scope.symbols.intern_output(&format!("{base}.{name}"));
+    let (md5, sha1, sha256) = (member("md5"), member("sha1"), member("sha256"));
+    Ok(Box::new(Hash {
+        from: source.from(scope)?,
+        md5,
+        sha1,
+        sha256,
+    }))
+}
+
+impl Function for Hash {
+    fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
+        let Some(text) = frame.get(self.from).and_then(Piece::text) else {
+            return;
+        };
+        let to = match text.len() {
+            32 => self.md5,
+            40 => self.sha1,
+            64 => self.sha256,
+            _ => return,
+        };
+        if text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            frame.put(to, Piece::Text(text));
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Join {
     from: Box<[Symbol]>,
     to: Symbol,
