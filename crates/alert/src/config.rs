@@ -1,12 +1,13 @@
 //! The section `[alert]` of the configuration.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use event::AlertSeverity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::NotificationKind;
+use crate::{ChannelError, NotificationKind, webhook};
 
 /// Who is told of alerts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +58,23 @@ pub struct WebhookConfig {
     pub allow_link_local: bool,
 }
 
+impl AlertConfig {
+    /// Everything that is wrong with it, as far as that shows without connecting to anybody.
+    #[must_use]
+    pub fn problems(&self) -> Vec<ChannelError> {
+        let mut names = HashSet::new();
+        let mut problems = Vec::new();
+        for webhook in &self.webhooks {
+            if !names.insert(&webhook.name) {
+                let channel = webhook.name.clone();
+                problems.push(ChannelError::NameTwice { channel });
+            }
+            problems.extend(webhook::mistakes(webhook));
+        }
+        problems
+    }
+}
+
 fn told_by_default() -> Vec<NotificationKind> {
     vec![
         NotificationKind::Created,
@@ -80,6 +98,20 @@ fn give_up_after_h() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_mistake_is_told() {
+        let text = r#"{"webhooks":[
+            {"name":"chat","url":"https://chat.example/hook","timeout_s":0,"secret_file":"/no/file"},
+            {"name":"chat","url":"ftp://chat.example/hook"}]}"#;
+        let config: AlertConfig = serde_json::from_str(text).unwrap();
+        let told: Vec<_> = config.problems().iter().map(ToString::to_string).collect();
+        let expected = ["timeout_s", "/no/file", "two webhooks", "https://"];
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.contains(expected), "{told}");
+        }
+    }
 
     #[test]
     fn a_webhook_needs_only_a_name_and_an_address() {

@@ -51,7 +51,7 @@ impl Courier {
     /// A courier for the channels of `config`. Reads the files that it names.
     ///
     /// # Errors
-    /// When a channel is configured wrongly: the first mistake found.
+    /// When a channel is configured wrongly: the first mistake found; [`AlertConfig::problems`] gives all.
     pub fn new(
         registry: &Arc<Registry>,
         clock: &Arc<dyn Clock>,

@@ -103,10 +103,6 @@ impl std::fmt::Debug for Webhook {
 
 impl Webhook {
     pub(crate) fn new(config: &WebhookConfig) -> Result<Self, ChannelError> {
-        let guard = AddressGuard {
-            allow_loopback: config.allow_loopback,
-            allow_link_local: config.allow_link_local,
-        };
         check_range(config, "timeout_s", config.timeout_s, 60, "1 to 60")?;
         check_range(
             config,
@@ -115,6 +111,7 @@ impl Webhook {
             720,
             "1 to 720",
         )?;
+        let guard = guard(config);
         Ok(Self {
             name: config.name.clone(),
             give_up_after: Duration::from_secs(3600 * u64::from(config.give_up_after_h)),
@@ -147,6 +144,33 @@ impl Webhook {
             return Ok(());
         }
         Err(refusal(response).await)
+    }
+}
+
+/// What is wrong with a webhook, as far as that shows without a connection: every mistake.
+pub(crate) fn mistakes(config: &WebhookConfig) -> Vec<ChannelError> {
+    let secrets = read_if_any(config, config.secret_file.as_deref());
+    let checks = [
+        check_range(config, "timeout_s", config.timeout_s, 60, "1 to 60"),
+        check_range(
+            config,
+            "give_up_after_h",
+            config.give_up_after_h,
+            720,
+            "1 to 720",
+        ),
+        url(config, guard(config)).map(drop),
+        secrets.map(drop),
+        bearer(config).map(drop),
+        certificates(config).map(drop),
+    ];
+    checks.into_iter().filter_map(Result::err).collect()
+}
+
+fn guard(config: &WebhookConfig) -> AddressGuard {
+    AddressGuard {
+        allow_loopback: config.allow_loopback,
+        allow_link_local: config.allow_link_local,
     }
 }
 
@@ -240,16 +264,25 @@ fn client(config: &WebhookConfig, guard: AddressGuard) -> Result<Client, Channel
         // Repetition is the outbox's business alone.
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(0);
-    if let Some(path) = &config.ca_file {
-        let pem = read(config, path)?;
-        let invalid = |_| file_error(config, path, "it holds no certificate in PEM");
-        let certificates = Certificate::from_pem_bundle(pem.as_bytes()).map_err(invalid)?;
+    let certificates = certificates(config)?;
+    if !certificates.is_empty() {
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(|source| ChannelError::Client {
         channel: config.name.clone(),
         source,
     })
+}
+
+fn certificates(config: &WebhookConfig) -> Result<Vec<Certificate>, ChannelError> {
+    let Some(path) = &config.ca_file else {
+        return Ok(Vec::new());
+    };
+    let pem = read(config, path)?;
+    match Certificate::from_pem_bundle(pem.as_bytes()) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(file_error(config, path, "it holds no certificate in PEM")),
+    }
 }
 
 fn bearer(config: &WebhookConfig) -> Result<Option<HeaderValue>, ChannelError> {
@@ -329,11 +362,7 @@ mod tests {
     }
 
     fn checked(config: &WebhookConfig) -> Result<Url, ChannelError> {
-        let guard = AddressGuard {
-            allow_loopback: config.allow_loopback,
-            allow_link_local: config.allow_link_local,
-        };
-        url(config, guard)
+        url(config, guard(config))
     }
 
     #[test]
