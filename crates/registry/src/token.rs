@@ -1,7 +1,7 @@
 //! Access tokens: 256 random bits, shown once, kept as their SHA-256.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use event::Micros;
@@ -216,9 +216,17 @@ impl Registry {
         rows.iter().map(token).collect()
     }
 
-    /// Whether there is a token that is neither revoked nor expired.
+    /// Whether a token was ever made, be it revoked or expired since.
+    ///
+    /// What is open until there are tokens is open by this: it does not open again when the last one ends.
     #[must_use]
     pub fn has_tokens(&self) -> bool {
+        self.tokens.ever_any.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is a token that is neither revoked nor expired.
+    #[must_use]
+    pub fn has_living_token(&self) -> bool {
         self.tokens.any_living(self.clock.now())
     }
 
@@ -256,6 +264,7 @@ impl Registry {
 #[derive(Debug, Default)]
 pub(crate) struct TokenTable {
     living: RwLock<HashMap<[u8; 32], Living>>,
+    ever_any: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -276,13 +285,17 @@ impl Living {
 
 impl TokenTable {
     pub(crate) async fn load(readers: &SqlitePool) -> Result<Self, StoreError> {
-        let rows = sqlx::query("SELECT * FROM tokens WHERE revoked_at IS NULL")
+        let rows = sqlx::query("SELECT * FROM tokens")
             .fetch_all(readers)
             .await?;
         let table = Self::default();
+        table.ever_any.store(!rows.is_empty(), Ordering::Relaxed);
         for row in &rows {
             let digest = row.word("secret_sha256", from_hex)?;
-            table.admit(digest, &token(row)?);
+            let token = token(row)?;
+            if token.revoked_at.is_none() {
+                table.admit(digest, &token);
+            }
         }
         Ok(table)
     }
@@ -298,6 +311,7 @@ impl TokenTable {
             last_used_at: AtomicI64::new(NEVER_USED),
         };
         self.write().insert(digest, living);
+        self.ever_any.store(true, Ordering::Relaxed);
     }
 
     fn dismiss(&self, id: &str) {
