@@ -363,10 +363,6 @@ mod tests {
             "'user.name|base64offset|contains': foobar",
             "user.name:*Zm9vYmFy* OR user.name:*Zvb2Jhc* OR user.name:*mb29iYX*",
         );
-        check(
-            r#"'user.name|windash|endswith': ' -x'"#,
-            "user.name:*\\ -x OR user.name:*\\ /x",
-        );
     }
 
     #[test]

@@ -54,8 +54,9 @@ impl Trial {
 
 /// Wednesday 2026-10-14, 09:00 in Việt Nam.
 const BEGIN: Micros = Micros(1_791_943_200 * Micros::PER_SECOND);
-/// The product's own heartbeat.
+/// The product's own heartbeat; in waits of more than an hour sparser, which no rule can tell.
 const HEARTBEAT: Span = Span::seconds(10);
+const SPARSE_HEARTBEAT: Span = Span::seconds(60);
 
 /// Runs every sample of every rule that runs: its lines become records as if received from its peer, `parse` makes
 /// events of them, and a fresh detector says what it finds.
@@ -173,16 +174,18 @@ impl Scene<'_> {
     /// Lets time pass, with a heartbeat at each ten seconds of it.
     fn pass(&mut self, span: Span) {
         let end = self.now.after(span.duration());
-        let mut next = self.now.0.div_euclid(HEARTBEAT.micros()) + 1;
-        while next * HEARTBEAT.micros() <= end.0 {
-            self.now = Micros(next * HEARTBEAT.micros());
+        let long = span > Span::seconds(3_600);
+        let step = if long { SPARSE_HEARTBEAT } else { HEARTBEAT }.micros();
+        let mut next = (self.now.0.div_euclid(step) + 1) * step;
+        while next <= end.0 {
+            self.now = Micros(next);
             let beat = OwnRecord::Heartbeat {
                 uptime_s: 0,
                 durable_seq: self.seq,
             };
             let record = beat.to_record(self.now);
             self.observe(record);
-            next += 1;
+            next += step;
         }
         self.now = end;
     }
