@@ -118,6 +118,11 @@ fn between<T>(column: &Column<T>, within: &Bits, range: RangeInclusive<T>) -> Bi
 where
     T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static,
 {
+    // A range that ends below the least value would find the least value (tantivy-columnar 0.27, bitpacked columns).
+    let is_beside = *range.end() < column.min_value() || *range.start() > column.max_value();
+    if column.values.num_vals() == 0 || is_beside {
+        return Bits::none(within.len());
+    }
     let mut found = Vec::new();
     column.get_docids_for_value_range(range, 0..within.len(), &mut found);
     let mut docs = Bits::none(within.len());

@@ -116,7 +116,7 @@ impl Layout {
 
     /// What writes a segment.
     pub(crate) fn builder(&self) -> IndexBuilder {
-        let tokenizers = TokenizerManager::new();
+        let tokenizers = TokenizerManager::default();
         tokenizers.register(TOKENIZER, MarkedTokenizer::default());
         // Nothing is stored, yet tantivy writes 4 bytes a document: lz4 makes them nearly none.
         let settings = IndexSettings {
