@@ -11,6 +11,7 @@ use crate::builtin::BUILTIN;
 use crate::class;
 use crate::definition::source::Subject;
 use crate::definition::{Definition, DefinitionError, Message};
+use crate::explain::{Attempt, Explanation, Reason, Verdict};
 use crate::frame::{Frame, Piece, Symbol};
 use crate::header::{self, Header, Reference, ZoneFrom};
 use crate::recognise::{AnchorError, Number, Recogniser};
@@ -147,31 +148,87 @@ impl Parsers {
         event: &mut Event,
     ) {
         event.reset(record.seq, record.raw.clone());
-        let line = String::from_utf8_lossy(&record.raw);
-        let sender = settings.sender(|| record.origin.sender());
-        let zone = sender.and_then(|sender| sender.zone.as_ref());
-        let reference = Reference {
-            time: record.reference_time,
-            zone: zone.unwrap_or_else(|| settings.zone()),
+        let text = String::from_utf8_lossy(&record.raw);
+        let line = Line::read(&text, record, settings, depth);
+        let found = self.find(record, &line);
+        self.write(record, settings, &line, found, event);
+    }
+
+    /// How a record is understood, step by step.
+    #[must_use]
+    pub fn explain(&self, record: &Record, settings: &ParseSettings) -> Explanation {
+        let text = String::from_utf8_lossy(&record.raw);
+        let line = Line::read(&text, record, settings, Depth::Full);
+        let header = line.header.clone();
+        let tiers = [
+            (Reason::Named, self.named(record, &line).collect::<Vec<_>>()),
+            (
+                Reason::Near,
+                self.recogniser.near(header.app_name, header.message).iter().collect(),
+            ),
+            (Reason::Anywhere, self.recogniser.far(line.text, header.message).iter().collect()),
+            (Reason::Always, self.recogniser.always().iter().collect()),
+        ];
+        let mut attempts = Vec::new();
+        for (reason, candidates) in tiers {
+            for number in candidates {
+                attempts.extend(self.explain_attempt(reason, number, &line));
+            }
+        }
+        let mut event = Event::default();
+        self.parse_into(record, settings, Depth::Full, &mut event);
+        Explanation::new(header.app_name, header.hostname, header.message, attempts, &event)
+    }
+
+    fn explain_attempt(&self, reason: Reason, number: Number, line: &Line<'_>) -> Option<Attempt> {
+        let definition = self.definitions.get(usize::from(number))?;
+        let verdict = if !self.recogniser.requirements_met(number, line.text) {
+            Verdict::Lacking
+        } else {
+            match self.attempt(number, line).and_then(|found| found.message) {
+                Some(message) => Verdict::Message(message.name.clone()),
+                None => Verdict::NoMessage,
+            }
         };
-        let header = header::decode(&line, reference);
-        let line = Line {
-            text: line.trim_end_matches(['\n', '\r', '\0']),
-            header: &header,
-            reference,
-            zone_is_set: zone.is_some(),
-            depth,
-            sender,
-        };
-        let outcome = self.find(record, &line);
-        self.write(record, settings, &line, outcome, event);
+        Some(Attempt {
+            product: definition.name.clone(),
+            reason,
+            verdict,
+        })
+    }
+
+    /// What in the settings names no product, or gives a layout that cannot be read: a sentence each.
+    #[must_use]
+    pub fn problems(&self, settings: &ParseSettings) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, sender) in settings.senders() {
+            let products = sender.layouts.iter().map(|layout| &layout.product);
+            for product in products.chain(&sender.product) {
+                if !self.by_name.contains_key(product) {
+                    problems.push(format!("sender {name}: no product {product:?}"));
+                }
+            }
+            for layout in sender.layouts.iter() {
+                let number = self.by_name.get(&layout.product).copied();
+                let definition = number.and_then(|n| self.definitions.get(usize::from(n)));
+                match definition.map(|definition| definition.compile_layout(&layout.text)) {
+                    Some(Err(error)) => problems.push(format!("sender {name}: {error}")),
+                    Some(Ok(None)) => {
+                        let product = &layout.product;
+                        problems.push(format!("sender {name}: {product} takes no layout"));
+                    }
+                    Some(Ok(Some(_))) | None => {}
+                }
+            }
+        }
+        problems
     }
 }
 
 /// A line on its way.
 struct Line<'a> {
     text: &'a str,
-    header: &'a Header<'a>,
+    header: Header<'a>,
     reference: Reference<'a>,
     zone_is_set: bool,
     depth: Depth,
@@ -190,10 +247,7 @@ struct Found<'a> {
 impl Parsers {
     fn find<'a>(&'a self, record: &Record, line: &Line<'a>) -> Option<Found<'a>> {
         let mut claimed = None;
-        let own = self.recogniser.of_listener(&record.origin.listener).iter().copied();
-        let hinted = line.sender.and_then(|sender| sender.product.as_deref());
-        let hinted = hinted.and_then(|name| self.by_name.get(name)).copied();
-        if let Some(found) = self.first(own.chain(hinted), line, &mut claimed) {
+        if let Some(found) = self.first(self.named(record, line), line, &mut claimed) {
             return Some(found);
         }
         let near = self.recogniser.near(line.header.app_name, line.header.message);
@@ -208,6 +262,13 @@ impl Parsers {
             return claimed;
         }
         self.first(self.recogniser.always().iter(), line, &mut claimed)
+    }
+
+    /// The definitions that the listener or the sender's settings name.
+    fn named(&self, record: &Record, line: &Line<'_>) -> impl Iterator<Item = Number> {
+        let own = self.recogniser.of_listener(&record.origin.listener).iter().copied();
+        let hinted = line.sender.and_then(|sender| sender.product.as_deref());
+        own.chain(hinted.and_then(|name| self.by_name.get(name)).copied())
     }
 
     /// The first of the candidates that knows the message; `claimed` keeps the first that knows its product.
@@ -244,12 +305,13 @@ impl Parsers {
         }
         let mut frame = Frame::new(reference, line.depth, definition.symbols.len());
         frame.header_time = line.header_time(reference);
-        let mut message = definition.apply(line.header.message, None, &mut frame);
+        let layout = line.sender.and_then(|sender| sender.layout(definition));
+        let mut message = definition.apply(line.header.message, layout, &mut frame);
         // Without a PRI what looked like a header may be a part of the product's own line.
         let headless = line.header.priority.is_none() && line.text.len() != line.header.message.len();
         if message.is_none() && headless {
             frame = Frame::new(reference, line.depth, definition.symbols.len());
-            message = definition.apply(line.text, None, &mut frame);
+            message = definition.apply(line.text, layout, &mut frame);
         }
         Some(Found {
             definition,
@@ -325,11 +387,28 @@ impl Parsers {
             }
         }
         let product = definition.map_or("unknown", |definition| &definition.name);
-        write_source(record, settings, line.header, product, event);
+        write_source(record, settings, &line.header, product, event);
     }
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    fn read(text: &'a str, record: &Record, settings: &'a ParseSettings, depth: Depth) -> Self {
+        let sender = settings.sender(|| record.origin.sender());
+        let zone = sender.and_then(|sender| sender.zone.as_ref());
+        let reference = Reference {
+            time: record.reference_time,
+            zone: zone.unwrap_or_else(|| settings.zone()),
+        };
+        Self {
+            text: text.trim_end_matches(['\n', '\r', '\0']),
+            header: header::decode(text, reference),
+            reference,
+            zone_is_set: zone.is_some(),
+            depth,
+            sender,
+        }
+    }
+
     /// The time of the header, read in the zone of `reference` where it names none itself.
     fn header_time(&self, reference: Reference<'_>) -> Option<Micros> {
         let stamp = self.header.timestamp?;
@@ -361,7 +440,7 @@ fn write_receipt(record: &Record, event: &mut Event) {
 
 /// What the syslog header says, where the definition has not said it.
 fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
-    let header = line.header;
+    let header = &line.header;
     let full = line.depth == Depth::Full;
     let code = |code: Option<u8>| code.map(|code| Value::Integer(code.into()));
     let name = |name: Option<&'static str>| name.filter(|_| full).map(Value::Text);
