@@ -323,6 +323,36 @@ async fn requests_are_signed_and_bear_the_token() {
 }
 
 #[tokio::test]
+async fn a_receiver_over_tls_is_believed_by_its_authority_alone() {
+    let (receiver, certificate) = Receiver::start_tls().await;
+    let site = Site::new();
+    let mut config = config(&receiver.url);
+    let stranger = WebhookConfig {
+        name: "stranger".to_owned(),
+        ..config.webhooks[0].clone()
+    };
+    config.webhooks.push(stranger);
+    let path = site.folder.path().join("ca.pem");
+    std::fs::write(&path, certificate).unwrap();
+    config.webhooks[0].ca_file = Some(path);
+    let (registry, alerts, mut courier) = site.open(&config).await;
+    alerts.apply(&[detection(1, "an")], &[]).await.unwrap();
+    let expected = Delivered {
+        sent: 1,
+        failed: 1,
+        ..DELIVERED
+    };
+    assert_eq!(courier.deliver_due().await.unwrap(), expected);
+    assert_eq!(receiver.received().len(), 1);
+    let items = registry.outbox_of(AlertId(1)).await.unwrap();
+    let refused = items
+        .iter()
+        .find(|item| item.channel == "stranger")
+        .unwrap();
+    assert!(refused.error.as_ref().unwrap().contains("certificate"));
+}
+
+#[tokio::test]
 async fn a_name_that_leads_to_this_machine_is_refused_unless_allowed() {
     let receiver = Receiver::start(&[]).await;
     let site = Site::new();

@@ -35,6 +35,22 @@ struct Inner {
     count: watch::Sender<usize>,
 }
 
+impl Inner {
+    fn new(answers: &[Answer]) -> Arc<Self> {
+        Arc::new(Self {
+            answers: Mutex::new(answers.iter().copied().collect()),
+            received: Mutex::default(),
+            count: watch::Sender::new(0),
+        })
+    }
+}
+
+fn router(inner: &Arc<Inner>) -> axum::Router {
+    axum::Router::new()
+        .route("/hook", axum::routing::post(take))
+        .with_state(Arc::clone(inner))
+}
+
 /// A receiver that runs until the test ends.
 #[derive(Debug)]
 pub(crate) struct Receiver {
@@ -44,11 +60,7 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start(answers: &[Answer]) -> Self {
-        let inner = Arc::new(Inner {
-            answers: Mutex::new(answers.iter().copied().collect()),
-            received: Mutex::default(),
-            count: watch::Sender::new(0),
-        });
+        let inner = Inner::new(answers);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port");
@@ -56,11 +68,31 @@ impl Receiver {
             "http://{}/hook",
             listener.local_addr().expect("it is bound")
         );
-        let router = axum::Router::new()
-            .route("/hook", axum::routing::post(take))
-            .with_state(Arc::clone(&inner));
+        let router = router(&inner);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, inner }
+    }
+
+    /// A receiver over TLS, with a certificate for `localhost` that it signed itself; gives that certificate, too.
+    pub(crate) async fn start_tls() -> (Self, String) {
+        install_provider();
+        let made =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let tls = axum_server::tls_rustls::RustlsConfig::from_pem(
+            certificate.clone().into_bytes(),
+            key.into_bytes(),
+        )
+        .await
+        .expect("a sound certificate");
+        let inner = Inner::new(&[]);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("it can be");
+        let port = listener.local_addr().expect("it is bound").port();
+        let url = format!("https://localhost:{port}/hook");
+        let server = axum_server::from_tcp_rustls(listener, tls).expect("it listens");
+        tokio::spawn(server.serve(router(&inner).into_make_service()));
+        (Self { url, inner }, certificate)
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
