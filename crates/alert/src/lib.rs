@@ -43,6 +43,8 @@
 //! are written in one transaction; a closed alert stays closed, what follows is a new alert; no notification goes to an
 //! address that the configuration does not allow, whatever a name resolves to.
 //!
+//! What receivers get is described for people in `docs/alerts.md`.
+//!
 //! Whoever makes a [`Courier`] has installed rustls's provider before (`ring`).
 
 mod address_guard;
