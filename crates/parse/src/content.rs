@@ -31,7 +31,7 @@ pub(crate) fn read(folder: &Path, texts: &mut BTreeMap<String, String>) -> Resul
     Ok(())
 }
 
-fn unreadable(path: &Path, source: std::io::Error) -> LoadError {
+pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> LoadError {
     LoadError::Read {
         path: path.display().to_string(),
         source,

@@ -113,6 +113,7 @@ impl Definition {
         let dispatch = source.dispatch.as_deref().map(|name| symbols.intern(name));
         let layout = layout(&source)?;
         if let Some(layout) = &layout {
+            layout.intern(&mut symbols)?;
             for text in source.layout.iter().flat_map(|layout| &layout.default) {
                 let template = Template::compile(&layout.template(text), &mut symbols)?;
                 layout.add(template, &mut prefix, &mut messages);
@@ -291,6 +292,15 @@ impl Message {
 }
 
 impl Layout {
+    /// Makes the symbols of all variables part of the definition, so that a site's own layout may use any.
+    fn intern(&self, symbols: &mut Symbols) -> Result<(), TemplateError> {
+        for (_, slot) in &self.variables {
+            // Followed by a character that stands in no log, since open text may not be followed by a slot.
+            Template::compile(&format!("{slot}\u{1}"), symbols)?;
+        }
+        Ok(())
+    }
+
     /// A site's layout with its variables replaced by slots; the rest is literal.
     fn template(&self, text: &str) -> String {
         let mut template = String::new();

@@ -17,7 +17,7 @@ pub(crate) struct Symbol(u16);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// A field that has a name of its own.
-    Field(Field),
+    Field(Field, FieldKind),
     /// A field under the vendor's prefix, given at [`Depth::Full`].
     Vendor,
     /// Nothing: a variable, or a key of the body that the definition asks about.
@@ -47,7 +47,7 @@ impl Symbols {
             return *symbol;
         }
         let target = match Field::from_name(name) {
-            Some(field) => Target::Field(field),
+            Some(field) => Target::Field(field, field.kind()),
             None if name.starts_with(&*self.vendor) => Target::Vendor,
             None => Target::Hidden,
         };
@@ -268,7 +268,7 @@ impl<'a> Frame<'a> {
         for (symbol, piece) in &self.entries {
             let Some(piece) = piece else { continue };
             match symbols.target(*symbol) {
-                Target::Field(field) => write_field(event, *field, piece),
+                Target::Field(field, kind) => write_field(event, *field, *kind, piece),
                 Target::Vendor if self.depth == Depth::Full => {
                     write_named(event, symbols.name(*symbol), piece);
                 }
@@ -284,28 +284,23 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn write_field(event: &mut Event, field: Field, piece: &Piece<'_>) {
+fn write_field(event: &mut Event, field: Field, kind: FieldKind, piece: &Piece<'_>) {
+    let textual = matches!(kind, FieldKind::Keyword | FieldKind::Text);
     match piece {
-        Piece::Text(text) if matches!(field.kind(), FieldKind::Keyword | FieldKind::Text) => {
-            event.append(field, Value::Text(text));
-        }
+        Piece::Text(text) if textual => event.append(field, Value::Text(text)),
         Piece::Text(text) => event.push(field, &**text),
         Piece::Constants(texts) => {
             for text in *texts {
-                event.append(field, Value::Text(text).typed(field.kind()));
+                event.append(field, Value::Text(text).typed(kind));
             }
         }
         Piece::List(pieces) => {
             for piece in pieces {
-                write_field(event, field, piece);
+                write_field(event, field, kind, piece);
             }
         }
-        single => match (single.value(), field.kind()) {
-            (value, FieldKind::Keyword | FieldKind::Text) => {
-                event.append(field, Value::Text(&value.to_text()));
-            }
-            (value, _) => event.append(field, value.typed(field.kind())),
-        },
+        single if textual => event.append(field, Value::Text(&single.value().to_text())),
+        single => event.append(field, single.value()),
     }
 }
 

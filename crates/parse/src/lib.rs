@@ -36,6 +36,7 @@ mod class;
 mod constant;
 mod content;
 mod definition;
+mod explain;
 mod format;
 mod frame;
 mod framing;
@@ -47,7 +48,10 @@ mod parsers;
 mod recognise;
 mod settings;
 mod template;
+mod testing;
 
+pub use explain::{Attempt, Explanation, Reason, Verdict};
 pub use framing::{parse_framed, parse_line};
 pub use parsers::{Depth, LoadError, Parsers, ProductInfo};
 pub use settings::{ParseSettings, SenderSettings, ZoneError};
+pub use testing::TestReport;

@@ -1,10 +1,13 @@
 //! All definitions, and the main path: record → event.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use event::{
-    Event, Field, Identity, Mark, Micros, ParseLevel, Record, SourceCategory, Value,
+    Event, Field, Identity, Mark, Micros, Origin, ParseLevel, Record, SourceCategory, Value,
 };
 
 use crate::builtin::BUILTIN;
@@ -148,7 +151,7 @@ impl Parsers {
         event: &mut Event,
     ) {
         event.reset(record.seq, record.raw.clone());
-        let text = String::from_utf8_lossy(&record.raw);
+        let text = text_of(&record.raw);
         let line = Line::read(&text, record, settings, depth);
         let found = self.find(record, &line);
         self.write(record, settings, &line, found, event);
@@ -157,7 +160,7 @@ impl Parsers {
     /// How a record is understood, step by step.
     #[must_use]
     pub fn explain(&self, record: &Record, settings: &ParseSettings) -> Explanation {
-        let text = String::from_utf8_lossy(&record.raw);
+        let text = text_of(&record.raw);
         let line = Line::read(&text, record, settings, Depth::Full);
         let header = line.header.clone();
         let tiers = [
@@ -223,6 +226,11 @@ impl Parsers {
         }
         problems
     }
+}
+
+/// The bytes as text, where they are not UTF-8 with U+FFFD in their place. Sound bytes, the rule, are checked faster.
+fn text_of(raw: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
 }
 
 /// A line on its way.
@@ -463,7 +471,7 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
     ];
     for (field, value) in rows {
         if let Some(value) = value {
-            event.append(field, value.typed(field.kind()));
+            event.append(field, value);
         }
     }
     let sd = header.structured_data.filter(|_| full).map(Value::Text);
@@ -514,15 +522,31 @@ fn write_source(
     product: &str,
     event: &mut Event,
 ) {
-    let mut source = record.origin.sender();
     let relay = record.origin.peer.is_some_and(|peer| settings.is_relay(peer.ip()));
-    if relay && let Some(hostname) = header.hostname {
-        source.push('>');
-        source.push_str(hostname);
+    if let Some(hostname) = header.hostname.filter(|_| relay) {
+        let sender = record.origin.sender();
+        let source = format!("{sender}>{hostname}/{product}");
+        return event.append(Field::NHATKY_SOURCE, Value::Text(&source));
     }
-    source.push('/');
-    source.push_str(product);
-    event.append(Field::NHATKY_SOURCE, Value::Text(&source));
+    SENDER.with_borrow_mut(|(origin, source, sender_bytes)| {
+        if !origin.as_ref().is_some_and(|origin| Arc::ptr_eq(origin, &record.origin)) {
+            source.clear();
+            source.push_str(&record.origin.sender());
+            source.push('/');
+            *sender_bytes = source.len();
+            *origin = Some(Arc::clone(&record.origin));
+        }
+        source.truncate(*sender_bytes);
+        source.push_str(product);
+        event.append(Field::NHATKY_SOURCE, Value::Text(source));
+    });
+}
+
+thread_local! {
+    /// The origin of the last record, `SENDER/` with what followed it, and the length of the former: the records of a
+    /// connection come one after another, and writing an address costs as much as reading a date.
+    static SENDER: RefCell<(Option<Arc<Origin>>, String, usize)> =
+        const { RefCell::new((None, String::new(), 0)) };
 }
 
 impl Header<'_> {

@@ -83,9 +83,15 @@ impl Recogniser {
     /// The definitions whose tag or beginning it is, best first.
     pub(crate) fn near(&self, app: Option<&str>, message: &str) -> Candidates {
         let mut candidates = Candidates::default();
-        self.start.at_start(message, |number, length| {
+        let mut add = |number, length| {
             candidates.add(self.priority_of(number), length, number);
-        });
+        };
+        self.start.at_start(message, &mut add);
+        // A line without a header may begin with its own date.
+        if message.starts_with(|letter: char| letter.is_ascii_digit()) {
+            let date = |letter: char| letter.is_ascii_digit() || "/-:., TZ+".contains(letter);
+            self.start.at_start(message.trim_start_matches(date), &mut add);
+        }
         if let Some(app) = app {
             let found = self.apps.get(app).or_else(|| {
                 let upper = app.bytes().any(|byte| byte.is_ascii_uppercase());

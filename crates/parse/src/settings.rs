@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
+use crate::definition::Definition;
 use crate::header::Zone;
+use crate::template::Template;
 
 /// What parsing depends on besides the record: `Event = parse(Record, ParseSettings)`.
+///
+/// Build new settings when definitions are loaded anew, so that layouts are compiled for those.
 #[derive(Clone, Debug)]
 pub struct ParseSettings {
     zone: Zone,
@@ -32,7 +37,34 @@ pub struct SenderSettings {
 pub(crate) struct Sender {
     pub(crate) zone: Option<Zone>,
     pub(crate) product: Option<Box<str>>,
-    pub(crate) layouts: BTreeMap<String, String>,
+    pub(crate) layouts: Arc<[SiteLayout]>,
+}
+
+/// A site's own layout of one product's lines, compiled when first needed.
+#[derive(Debug)]
+pub(crate) struct SiteLayout {
+    pub(crate) product: Box<str>,
+    pub(crate) text: Box<str>,
+    /// With the fingerprint of the definition whose symbols it uses; none where the layout is wrong.
+    compiled: OnceLock<(u64, Option<Template>)>,
+}
+
+impl SiteLayout {
+    /// The template for that definition; none where the layout is wrong or the definition has been changed since.
+    pub(crate) fn template(&self, definition: &Definition) -> Option<&Template> {
+        let (fingerprint, template) = self.compiled.get_or_init(|| {
+            let template = definition.compile_layout(&self.text);
+            (definition.fingerprint, template.ok().flatten())
+        });
+        template.as_ref().filter(|_| *fingerprint == definition.fingerprint)
+    }
+}
+
+impl Sender {
+    pub(crate) fn layout(&self, definition: &Definition) -> Option<&Template> {
+        let mut layouts = self.layouts.iter();
+        layouts.find(|layout| layout.product == definition.name)?.template(definition)
+    }
 }
 
 /// What is wrong with a setting.
@@ -71,7 +103,15 @@ impl ParseSettings {
         let sender = Sender {
             zone: settings.zone.as_deref().map(read_zone).transpose()?,
             product: settings.product.map(Into::into),
-            layouts: settings.layouts,
+            layouts: settings
+                .layouts
+                .into_iter()
+                .map(|(product, text)| SiteLayout {
+                    product: product.into(),
+                    text: text.into(),
+                    compiled: OnceLock::new(),
+                })
+                .collect(),
         };
         self.senders.insert(name.to_owned(), sender);
         Ok(self)
@@ -82,6 +122,11 @@ impl ParseSettings {
     pub fn with_relay(mut self, peer: IpAddr) -> Self {
         self.relays.insert(peer.to_canonical());
         self
+    }
+
+    /// Every sender's name with what is known of it.
+    pub(crate) fn senders(&self) -> impl Iterator<Item = (&str, &Sender)> {
+        self.senders.iter().map(|(name, sender)| (name.as_str(), sender))
     }
 
     pub(crate) fn zone(&self) -> &Zone {

@@ -55,17 +55,20 @@ impl Function for Arithmetic {
     /// A sum and a difference need all their operands.
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
         let number = |symbol: &Symbol| frame.get(*symbol).and_then(Piece::to_integer);
-        let Some(numbers) = self.from.iter().map(number).collect::<Option<Vec<i64>>>() else {
+        let mut numbers = self.from.iter().map(number);
+        let Some(mut result) = numbers.next().flatten() else {
             return;
         };
-        let Some((first, rest)) = numbers.split_first() else {
-            return;
-        };
-        let result = match self.operation {
-            Operation::Sum => rest.iter().fold(*first, |sum, next| sum.saturating_add(*next)),
-            Operation::Minus => rest.iter().fold(*first, |left, next| left.saturating_sub(*next)),
-            Operation::Times(by) => first.saturating_mul(by),
-        };
+        for operand in numbers {
+            let Some(operand) = operand else { return };
+            result = match self.operation {
+                Operation::Minus => result.saturating_sub(operand),
+                Operation::Sum | Operation::Times(_) => result.saturating_add(operand),
+            };
+        }
+        if let Operation::Times(by) = self.operation {
+            result = result.saturating_mul(by);
+        }
         frame.put(self.to, Piece::Integer(result));
     }
 }

@@ -24,6 +24,14 @@ pub(super) fn date(
 
 impl Function for Date {
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
+        if let [only] = *self.from {
+            let text = frame.get(only).and_then(Piece::text);
+            let stamp = text.and_then(|text| Some(read_time(text.trim(), frame.times)?.0));
+            if let Some(stamp) = stamp {
+                frame.put(self.to, Piece::Date(stamp.at));
+            }
+            return;
+        }
         let mut text = String::with_capacity(40);
         for (place, symbol) in self.from.iter().enumerate() {
             match frame.get(*symbol).and_then(Piece::to_text) {
@@ -123,6 +131,9 @@ fn unit_ns(unit: &str) -> Option<i64> {
 
 /// `0:01:10`, `1h2m3s`, `1d 02:03:04`, `70 s`, `0.144` in `unit_ns`.
 fn nanos(text: &str, unit_ns: i64) -> Option<i64> {
+    if let Ok(number) = text.parse::<i64>() {
+        return number.checked_mul(unit_ns);
+    }
     if let Some((days, clock)) = text.split_once(['d', 'D']).filter(|(_, rest)| rest.contains(':')) {
         let days: i64 = days.trim().parse().ok()?;
         let clock = clock.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');

@@ -74,10 +74,23 @@ fn host_and_tag(text: &str) -> Header<'_> {
         return tagged(Some(host), rest);
     }
     let (first, rest) = token(text);
+    if let Some(program) = metalog(first) {
+        return Header {
+            app_name: Some(program),
+            ..shaped(rest)
+        };
+    }
     if tag(text).is_some() || !is_host(first) {
         return tagged(None, text);
     }
     tagged(Some(first), rest)
+}
+
+/// metalog writes `[sshd] ` where others write `host sshd: `.
+fn metalog(word: &str) -> Option<&str> {
+    let name = word.strip_prefix('[')?.strip_suffix(']')?;
+    let letters = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(is_tag_byte);
+    (letters && !is_level(name)).then_some(name)
 }
 
 /// The header of a text that starts with a tag or with the message.
@@ -135,7 +148,7 @@ fn undated(text: &str, framed: bool) -> Option<Header<'_>> {
         return Some(tagged(None, text));
     }
     let after_host = tag(rest).is_some_and(|tag| tag.proc_id.is_some());
-    (framed && after_host && is_host(first)).then(|| tagged(Some(first), rest))
+    (after_host && is_host(first)).then(|| tagged(Some(first), rest))
 }
 
 /// TAG: a program and perhaps its process identifier.
@@ -167,7 +180,7 @@ pub(super) fn tag(text: &str) -> Option<Tag<'_>> {
         _ => return None,
     };
     let other_format = matches!(name, "CEF" | "LEEF" | "http" | "https");
-    let rest = rest.strip_prefix(' ').unwrap_or(rest);
+    let rest = rest.trim_start_matches(' ');
     (!other_format).then_some(Tag {
         name,
         proc_id,
