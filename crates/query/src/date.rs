@@ -5,6 +5,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _};
 
+use crate::Context;
+
 /// The instants that a date means: from `start` up to, not including, `end`; both the same for one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interval {
@@ -33,6 +35,13 @@ impl Interval {
     pub(crate) fn is_instant(self) -> bool {
         self.start == self.end
     }
+}
+
+/// The instant that a date names, or the first of those that it names, in every way in which a query can write one:
+/// `now-15m`, `2026-10-11`, `2026-10-11T22:14:15+07:00`. `None` where it is no date.
+#[must_use]
+pub fn instant(text: &str, context: &Context) -> Option<Micros> {
+    interval(text, context.now, &context.zone).map(|interval| interval.start)
 }
 
 /// Reads `now-15m`, `now-1d/d`, RFC 3339, `2026`, `2026-10`, `2026-10-11`, `11/10/2026`, `2026-10-11T22:14`,

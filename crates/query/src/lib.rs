@@ -53,6 +53,7 @@ mod phrase;
 mod term;
 mod token;
 
+pub use date::instant;
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};

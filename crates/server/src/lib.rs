@@ -1,1 +1,44 @@
-//! HTTP surface.
+//! The HTTP port: search, live tail, rules, detections, alerts, sources, losses, tokens, metrics, health.
+//!
+//! [`routes`] makes a router of what the binary hands in ([`Parts`]) and mounts the routers of others (input over HTTP
+//! is `ingest`'s); [`HttpServer`] serves it. Answers are JSON; what goes wrong is `application/problem+json` with a
+//! stable `type`. `/api/v1/openapi.json` describes everything. Not here: what an answer is made of.
+//!
+//! ```no_run
+//! # async fn serve(parts: server::Parts, input: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use server::{Access, HttpServer};
+//!
+//! let routes = server::routes(parts, Access::Tokens, input);
+//! let server = HttpServer::start(([127, 0, 0, 1], 8080).into(), None, routes).await?;
+//! println!("listening on {}", server.address());
+//! server.stop(Duration::from_secs(10)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Always true: nobody without a token of the right role sees or changes anything, but for health, and for callers on
+//! loopback as long as there is no token; requests for other hosts and from pages of other origins are refused; every
+//! search and administrative act goes on record in the journal; a search ends when its asker leaves, and within its
+//! budget.
+
+mod access;
+mod api;
+mod app;
+mod extract;
+mod guard;
+mod health;
+mod http;
+mod metrics;
+mod own_records;
+mod parts;
+mod problem;
+mod question;
+mod routes;
+
+pub use access::Access;
+pub use http::{HttpServer, ServeError, TlsFiles};
+pub use parts::{DetectorVitals, Options, Parts, Vitals};
+pub use problem::ProblemBody;
+pub use routes::{openapi, routes};

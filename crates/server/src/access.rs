@@ -1,0 +1,92 @@
+//! Who asks, and what they may.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use registry::{Actor, Role};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Who may use the routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever presents a token that the registry knows; from loopback anybody, as long as there is no token at all.
+    ///
+    /// The routes must be served with `into_make_service_with_connect_info::<SocketAddr>()`: who comes from nowhere is
+    /// not on loopback.
+    Tokens,
+    /// Everybody: the routes are called within the process, on a data directory that it holds.
+    InProcess,
+}
+
+/// Somebody who may see everything.
+#[derive(Debug)]
+pub(crate) struct MayRead(pub(crate) Actor);
+
+/// Somebody who may change everything.
+#[derive(Debug)]
+pub(crate) struct MayChange(pub(crate) Actor);
+
+impl FromRequestParts<App> for MayRead {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match caller(parts, app)? {
+            (actor, Role::Read | Role::Admin) => Ok(Self(actor)),
+            (_, Role::Ingest) => Err(forbidden("read or admin")),
+        }
+    }
+}
+
+impl FromRequestParts<App> for MayChange {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match caller(parts, app)? {
+            (actor, Role::Admin) => Ok(Self(actor)),
+            (_, Role::Ingest | Role::Read) => Err(forbidden("admin")),
+        }
+    }
+}
+
+fn caller(parts: &Parts, app: &App) -> Result<(Actor, Role), Problem> {
+    if app.access == Access::InProcess {
+        return Ok((Actor::cli(), Role::Admin));
+    }
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let peer: Option<IpAddr> = peer.map(|peer| peer.0.ip().to_canonical());
+    let registry = &app.parts.registry;
+    let Some(secret) = token(&parts.headers) else {
+        let open = !registry.has_tokens() && peer.is_some_and(|peer| peer.is_loopback());
+        return if open {
+            Ok((Actor::new("local", peer), Role::Admin))
+        } else {
+            Err(unauthorized(
+                "a token is needed: send it as `Authorization: Bearer TOKEN`",
+            ))
+        };
+    };
+    let principal = registry
+        .authenticate(secret)
+        .ok_or_else(|| unauthorized("this token is not known, has expired or was revoked"))?;
+    Ok((Actor::new(&*principal.name, peer), principal.role))
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.trim().split_once(' ')?;
+    let secret = secret.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+}
+
+fn forbidden(needed: &str) -> Problem {
+    let detail = format!("this token may not do that: it needs the role {needed}");
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+}

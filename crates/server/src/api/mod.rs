@@ -1,0 +1,139 @@
+//! The routes, one file a resource.
+#![expect(
+    unused_qualifications,
+    reason = "what utoipa's attribute makes of `params(…)`"
+)]
+
+pub(crate) mod alerts;
+pub(crate) mod audit;
+pub(crate) mod detections;
+pub(crate) mod events;
+pub(crate) mod fields;
+pub(crate) mod histogram;
+pub(crate) mod losses;
+pub(crate) mod rules;
+pub(crate) mod search;
+pub(crate) mod sources;
+pub(crate) mod tail;
+pub(crate) mod tokens;
+pub(crate) mod top;
+
+use axum::extract::DefaultBodyLimit;
+use event::{Entity, EntityKind};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// The longest body of a request, in bytes: a query has at most 16 KiB.
+const BODY_BYTES_MAX: usize = 256 << 10;
+
+/// A part of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct List<T> {
+    /// The items.
+    pub(crate) items: Vec<T>,
+    /// What to ask for as `cursor` to go on; `null` at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// Every route that answers within a bounded time.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(search::search, search::search_by_body))
+        .routes(routes!(histogram::histogram))
+        .routes(routes!(top::top))
+        .routes(routes!(events::event))
+        .routes(routes!(fields::fields))
+        .routes(routes!(sources::sources))
+        .routes(routes!(rules::rules))
+        .routes(routes!(rules::rule))
+        .routes(routes!(detections::detections))
+        .routes(routes!(detections::detection))
+        .routes(routes!(alerts::alerts))
+        .routes(routes!(alerts::alert))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::start))
+        .routes(routes!(alerts::close))
+        .routes(routes!(alerts::comment))
+        .routes(routes!(losses::losses))
+        .routes(routes!(audit::audit))
+        .routes(routes!(tokens::tokens, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+/// Routes that answer for as long as they are listened to.
+pub(crate) fn streams() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(tail::tail))
+}
+
+/// A question as it goes on record.
+fn described(q: Option<&str>, from: Option<&str>, to: Option<&str>) -> String {
+    let mut text = q.unwrap_or_default().to_owned();
+    for (name, bound) in [("from", from), ("to", to)] {
+        if let Some(bound) = bound {
+            text.push_str(&format!(" [{name} {bound}]"));
+        }
+    }
+    text
+}
+
+/// A page of the registry as a list.
+fn list<T>(page: registry::Page<T>) -> List<T> {
+    List {
+        items: page.items,
+        next_cursor: page.next.map(|next| next.to_string()),
+    }
+}
+
+/// A cursor that is a number.
+fn numeric_cursor(text: Option<&str>) -> Result<Option<u64>, Problem> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let wrong = |_| {
+        Problem::field(
+            "cursor",
+            "not a cursor: take `next_cursor` of the page before, unchanged",
+        )
+    };
+    text.parse().map(Some).map_err(wrong)
+}
+
+/// A member of a closed vocabulary.
+fn word<T: std::fmt::Display>(
+    field: &'static str,
+    text: Option<&str>,
+    all: &[T],
+    from_name: fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if let Some(member) = from_name(text) {
+        return Ok(Some(member));
+    }
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let detail = format!("«{text}» is none of {}", names.join(", "));
+    Err(Problem::field(field, detail))
+}
+
+/// An entity as `KIND:NAME`.
+fn entity(text: Option<&str>) -> Result<Option<Entity>, Problem> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let read = text
+        .split_once(':')
+        .and_then(|(kind, name)| match EntityKind::from_name(kind)? {
+            EntityKind::User => Entity::user(name),
+            EntityKind::Address => name.parse().ok().map(Entity::address),
+            EntityKind::Host => Entity::host(name),
+        });
+    let wrong = || Problem::field("entity", "write user:NAME, address:ADDRESS or host:NAME");
+    read.map(Some).ok_or_else(wrong)
+}

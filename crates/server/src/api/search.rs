@@ -1,0 +1,200 @@
+//! Events, newest first.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use axum::Json;
+use axum::extract::State;
+use event::{Event, Seq};
+use index::{Counting, Covered, Cursor, Scope, SearchRequest};
+use query::Diagnostic;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::MayRead;
+use crate::app::App;
+use crate::extract::{Body, Params};
+use crate::own_records;
+use crate::problem::{Problem, ProblemBody};
+use crate::question::{Question, limit};
+
+const LIMIT: usize = 50;
+const LIMIT_MAX: usize = 1000;
+
+/// What to search for.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SearchParams {
+    /// A query, such as `source.ip:10.0.0.0/8 AND event.outcome:failure "invalid user"`; everything when left out.
+    q: Option<String>,
+    /// Only events whose `@timestamp` is not before: RFC 3339, a day, or like `now-15m`.
+    from: Option<String>,
+    /// Only events whose `@timestamp` is before.
+    to: Option<String>,
+    /// How many events at most: 50 when left out, 1000 at most.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SearchReply {
+    /// The events, newest first: flat documents with dotted keys.
+    #[schema(value_type = Vec<Object>)]
+    hits: Vec<Event>,
+    /// How many match.
+    total: u64,
+    /// `eq` if that is exact, `gte` if a budget ended the search.
+    total_relation: &'static str,
+    /// How long it took, in milliseconds.
+    took_ms: u64,
+    /// What was looked at.
+    covered: CoveredReply,
+    /// Where the next page begins.
+    next_cursor: Option<String>,
+    /// What in the query hardly means what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    warnings: Vec<Diagnostic>,
+}
+
+/// What a search looked at.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CoveredReply {
+    /// The last event that it could see.
+    #[schema(value_type = u64)]
+    through_seq: Seq,
+    /// Partitions that it looked at.
+    partitions: usize,
+    /// Partitions that it did not finish looking at.
+    #[schema(value_type = Vec<u64>)]
+    skipped: Vec<Seq>,
+    /// Partitions that were indexed by other parsers than today's: some events may be missing until a reindex.
+    #[schema(value_type = Vec<u64>)]
+    stale: Vec<Seq>,
+    /// Records of losses in the span of time: what they tell of is not there to be found.
+    losses: u64,
+}
+
+impl CoveredReply {
+    pub(crate) fn new(covered: Covered, losses: u64) -> Self {
+        Self {
+            through_seq: covered.through_seq,
+            partitions: covered.partitions,
+            skipped: covered.skipped,
+            stale: covered.stale,
+            losses,
+        }
+    }
+}
+
+/// Searches events.
+#[utoipa::path(
+    get, path = "/api/v1/search", tag = "events", params(SearchParams),
+    responses(
+        (status = 200, body = SearchReply),
+        (status = 400, description = "The query or a parameter is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn search(
+    State(app): State<App>,
+    MayRead(actor): MayRead,
+    Params(params): Params<SearchParams>,
+) -> Result<Json<SearchReply>, Problem> {
+    answer(&app, &actor, params).await
+}
+
+/// Searches events; for queries too long for an address.
+#[utoipa::path(
+    post, path = "/api/v1/search", tag = "events", request_body = SearchParams,
+    responses(
+        (status = 200, body = SearchReply),
+        (status = 400, description = "The query or a parameter is wrong", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn search_by_body(
+    State(app): State<App>,
+    MayRead(actor): MayRead,
+    Body(params): Body<SearchParams>,
+) -> Result<Json<SearchReply>, Problem> {
+    answer(&app, &actor, params).await
+}
+
+async fn answer(
+    app: &App,
+    actor: &registry::Actor,
+    params: SearchParams,
+) -> Result<Json<SearchReply>, Problem> {
+    let question = Question::read(
+        app,
+        params.q.as_deref(),
+        params.from.as_deref(),
+        params.to.as_deref(),
+    )?;
+    let limit = limit(params.limit, LIMIT, LIMIT_MAX)?;
+    let cursor = match params.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
+        None => None,
+        Some(cursor) => {
+            let cursor: Result<Cursor, _> = cursor.parse();
+            Some(cursor.map_err(|error| Problem::field("cursor", error.to_string()))?)
+        }
+    };
+    let identity = identity(&params);
+    let warnings = question.warnings.clone();
+    let index = std::sync::Arc::clone(&app.parts.index);
+    let searching = app.search(move |budget, cancel| {
+        let losses = own_records::losses(question.from, question.to);
+        let request = SearchRequest {
+            cursor,
+            identity,
+            ..SearchRequest::new(question.scope(budget, cancel.clone()), limit)
+        };
+        let found = index.search(&request)?;
+        let counted = SearchRequest {
+            counting: Counting::All,
+            ..SearchRequest::new(
+                Scope {
+                    budget,
+                    cancel,
+                    ..losses
+                },
+                0,
+            )
+        };
+        Ok((found, index.search(&counted)?.total.count()))
+    });
+    let (found, ()) = tokio::join!(searching, app.record(actor, "search", described(&params)));
+    let (found, losses) = found?;
+    Ok(Json(SearchReply {
+        hits: found.hits,
+        total: found.total.count(),
+        total_relation: found.total.relation(),
+        took_ms: u64::try_from(found.took.as_millis()).unwrap_or(u64::MAX),
+        covered: CoveredReply::new(found.covered, losses),
+        next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
+        warnings,
+    }))
+}
+
+/// What the cursor is bound to: the query as typed, whose relative times mean something else a second later.
+fn identity(params: &SearchParams) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let present = |text: &Option<String>| text.clone().unwrap_or_default();
+    [
+        present(&params.q),
+        present(&params.from),
+        present(&params.to),
+    ]
+    .hash(&mut hasher);
+    hasher.finish()
+}
+
+fn described(params: &SearchParams) -> String {
+    super::described(
+        params.q.as_deref(),
+        params.from.as_deref(),
+        params.to.as_deref(),
+    )
+}

@@ -1,0 +1,87 @@
+//! What the server shows: handed in by the binary.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::Alerts;
+use detect::Rules;
+use event::{Clock, Seq};
+use index::{EventSource, Index};
+use journal::Reader;
+use registry::{AuditSink, Registry};
+use tokio::sync::watch;
+
+/// What the server shows and asks.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Tokens, sources, detections.
+    pub registry: Arc<Registry>,
+    /// Alerts, and what people do to them.
+    pub alerts: Arc<Alerts>,
+    /// Search.
+    pub index: Arc<Index>,
+    /// The event behind a Seq: the same that the index has.
+    pub events: Arc<dyn EventSource>,
+    /// What arrives, for the live tail.
+    pub journal: Reader,
+    /// How the rest is doing.
+    pub vitals: Arc<dyn Vitals>,
+    /// Takes the record of each search.
+    pub audit: Arc<dyn AuditSink>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics of those whom the server does not know: listeners, parsers, queues.
+    pub metrics: prometheus::Registry,
+    /// Becomes true when the server is to end: live tails end then.
+    pub stop: watch::Receiver<bool>,
+    /// Limits and names.
+    pub options: Options,
+}
+
+/// How the parts that the server does not hold are doing.
+pub trait Vitals: Debug + Send + Sync {
+    /// The journal's figures.
+    fn journal(&self) -> journal::Status;
+    /// The detector's.
+    fn detector(&self) -> DetectorVitals;
+    /// The rules in force.
+    fn rules(&self) -> Arc<Rules>;
+}
+
+/// How the detector is doing.
+#[derive(Clone, Debug, Default)]
+pub struct DetectorVitals {
+    /// The last event that it has seen.
+    pub covered: Seq,
+    /// Its figures, perhaps a second old.
+    pub status: detect::Status,
+}
+
+/// Limits and names.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The host names under which the server is reached, beside `localhost` and addresses. Requests for others are
+    /// refused, so that a page of a stranger's cannot reach us under a name that it makes point to us.
+    pub names: Vec<String>,
+    /// Searches at a time; more wait. Default 4: each uses the threads that the index is given.
+    pub searches: usize,
+    /// Live tails at a time; more are refused. Default 32: each reads and parses what arrives.
+    pub tails: usize,
+    /// How long a search may take. Default 30 s.
+    pub search_time: Duration,
+    /// How long any other request may take. Default 60 s.
+    pub request_time: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            searches: 4,
+            tails: 32,
+            search_time: Duration::from_secs(30),
+            request_time: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What is asked of events: a query and a span of time.
+
+use event::Micros;
+use index::{Budget, Cancel, Scope};
+use query::{Context, Diagnostic, Expr};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// A query and a span of time, understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) expr: Expr,
+    pub(crate) from: Option<Micros>,
+    pub(crate) to: Option<Micros>,
+    /// What hardly means what was meant.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+impl Question {
+    /// Reads them as they stand in a request.
+    pub(crate) fn read(
+        app: &App,
+        q: Option<&str>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let context = Context::at(app.parts.clock.now());
+        let parsed = query::parse(q.unwrap_or_default(), &context);
+        let warnings = parsed.diagnostics.clone();
+        let expr = parsed.into_result().map_err(Problem::query)?;
+        Ok(Self {
+            expr,
+            from: instant("from", from, &context)?,
+            to: instant("to", to, &context)?,
+            warnings,
+        })
+    }
+
+    /// As the index takes it.
+    pub(crate) fn scope(self, budget: Budget, cancel: Cancel) -> Scope {
+        Scope {
+            from: self.from,
+            to: self.to,
+            budget,
+            cancel,
+            ..Scope::new(self.expr)
+        }
+    }
+}
+
+/// A time such as `2026-10-11T22:14:15+07:00`, `2026-10-11` or `now-15m`; empty is none.
+pub(crate) fn instant(
+    field: &'static str,
+    text: Option<&str>,
+    context: &Context,
+) -> Result<Option<Micros>, Problem> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let read = query::instant(text, context).ok_or_else(|| {
+        let detail =
+            format!("«{text}» is no time: write 2026-10-11T22:14:15+07:00, 2026-10-11 or now-15m");
+        Problem::field(field, detail)
+    });
+    read.map(Some)
+}
+
+/// A number of items, within what is allowed.
+pub(crate) fn limit(asked: Option<usize>, default: usize, max: usize) -> Result<usize, Problem> {
+    match asked {
+        None => Ok(default),
+        Some(asked) if asked <= max => Ok(asked),
+        Some(_) => Err(Problem::field(
+            "limit",
+            format!("at most {max} at a time: use the cursor for more"),
+        )),
+    }
+}
+
+/// A length of time such as `15m`, `24h` or `7d`, in seconds.
+pub(crate) fn seconds(field: &'static str, text: &str) -> Result<u64, Problem> {
+    let wrong = || {
+        Problem::field(
+            field,
+            format!("«{text}» is no length of time: write 15m, 24h or 7d"),
+        )
+    };
+    let unit_at = text.len().checked_sub(1).ok_or_else(wrong)?;
+    let (count, unit) = text.split_at_checked(unit_at).ok_or_else(wrong)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = count.parse().map_err(|_| wrong())?;
+    count
+        .checked_mul(unit)
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(wrong)
+}
