@@ -25,6 +25,12 @@ impl SimRandom {
         self.bits().checked_rem(bound).unwrap_or(0)
     }
 
+    /// One of `choices`, of which there must be at least one.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        let at = usize::try_from(self.below(choices.len() as u64)).unwrap_or(0);
+        *choices.get(at).expect("there is something to choose from")
+    }
+
     /// True in `per_10_000` of ten thousand cases.
     pub fn chance(&mut self, per_10_000: u32) -> bool {
         self.below(10_000) < u64::from(per_10_000)

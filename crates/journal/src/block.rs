@@ -13,14 +13,14 @@
 //!  32  u32   records
 //!  36  u32   payload bytes when uncompressed
 //!  40  u32   payload bytes as stored
-//!  44  u32   zero
+//!  44  u32   padding: zeros behind the stored payload, up to a page boundary in hot segments, none in sealed ones
 //!  48  u64   synced_seq: the last Seq known durable when this was written
 //!  56  u64   seen_us: time that the node has seen passing, in microseconds, when this was written
 //!  64  i64   least receipt time of its records, microseconds; 0 without records
 //!  72  i64   greatest
 //!  80  u8×32 h before its first record
 //! 112  u8×32 h after its last record
-//! 144  u32   CRC32C of bytes 0 to 143 and of the stored payload
+//! 144  u32   CRC32C of bytes 0 to 143, of the stored payload and of the padding
 //! ```
 //!
 //! The payload is, for each record, the length of its canonical encoding as u32, and the encoding. A *gap* stands for
@@ -31,6 +31,7 @@ use event::{Micros, Record, Seq};
 
 use crate::canonical::{self, Decoder};
 use crate::chain::ChainHash;
+use crate::segment::{PAGE, PAGE_BYTES, page_up};
 use crate::wire::{Cursor, len_u32};
 
 /// Bytes of a block's header.
@@ -38,6 +39,7 @@ pub(crate) const HEADER_BYTES: usize = 148;
 /// The most that a payload may hold, compressed or not; bounds what a damaged length makes a reader allocate.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 96 << 20;
 const MAGIC: [u8; 4] = *b"NKb\x01";
+const ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 const CRC_AT: usize = HEADER_BYTES - 4;
 
 /// What a block stands for.
@@ -68,6 +70,7 @@ pub(crate) struct BlockHeader {
     pub(crate) records: u32,
     pub(crate) raw_len: u32,
     pub(crate) stored_len: u32,
+    pub(crate) padding: u32,
     pub(crate) synced: Seq,
     pub(crate) seen_us: u64,
     pub(crate) oldest: Micros,
@@ -77,9 +80,18 @@ pub(crate) struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// Bytes of header and stored payload together.
+    /// Bytes of header, stored payload and padding together.
     pub(crate) fn total_len(&self) -> u64 {
-        (HEADER_BYTES as u64).saturating_add(u64::from(self.stored_len))
+        let body = u64::from(self.stored_len).saturating_add(u64::from(self.padding));
+        (HEADER_BYTES as u64).saturating_add(body)
+    }
+
+    /// The same block, padded so that the next one begins on a page.
+    pub(crate) fn padded(self) -> Self {
+        let bare = Self { padding: 0, ..self };
+        let padding = page_up(bare.total_len()).saturating_sub(bare.total_len());
+        let padding = u32::try_from(padding).unwrap_or(0);
+        Self { padding, ..bare }
     }
 
     /// Whether it stands for Seqs: records or the lack of them.
@@ -92,7 +104,7 @@ impl BlockHeader {
         self.last.next()
     }
 
-    /// Appends header and stored payload.
+    /// Appends header, stored payload and padding.
     pub(crate) fn encode(&self, stored: &[u8], to: &mut Vec<u8>) {
         let start = to.len();
         to.extend_from_slice(&MAGIC);
@@ -114,7 +126,7 @@ impl BlockHeader {
         to.extend_from_slice(&self.records.to_le_bytes());
         to.extend_from_slice(&self.raw_len.to_le_bytes());
         to.extend_from_slice(&self.stored_len.to_le_bytes());
-        to.extend_from_slice(&[0; 4]);
+        to.extend_from_slice(&self.padding.to_le_bytes());
         to.extend_from_slice(&self.synced.0.to_le_bytes());
         to.extend_from_slice(&self.seen_us.to_le_bytes());
         to.extend_from_slice(&self.oldest.0.to_le_bytes());
@@ -123,9 +135,13 @@ impl BlockHeader {
         to.extend_from_slice(&self.h_after.0);
         let header = to.get(start..).unwrap_or_default();
         debug_assert_eq!(header.len(), CRC_AT);
+        let padding = usize::try_from(self.padding).unwrap_or(0);
+        let zeros = ZEROS.get(..padding).unwrap_or_default();
         let crc = crc32c::crc32c_append(crc32c::crc32c(header), stored);
+        let crc = crc32c::crc32c_append(crc, zeros);
         to.extend_from_slice(&crc.to_le_bytes());
         to.extend_from_slice(stored);
+        to.extend_from_slice(zeros);
     }
 
     /// Reads a header; `None` where it is not one. The checksum is not looked at: see [`checksum_holds`].
@@ -157,18 +173,15 @@ impl BlockHeader {
             records: cursor.u32()?,
             raw_len: cursor.u32()?,
             stored_len: cursor.u32()?,
-            synced: {
-                let padding = cursor.u32()?;
-                (zero == 0 && padding == 0).then_some(())?;
-                Seq(cursor.u64()?)
-            },
+            padding: cursor.u32()?,
+            synced: Seq(cursor.u64()?),
             seen_us: cursor.u64()?,
             oldest: Micros(cursor.i64()?),
             newest: Micros(cursor.i64()?),
             h_before: ChainHash(cursor.array()?),
             h_after: ChainHash(cursor.array()?),
         };
-        header.is_plausible().then_some(header)
+        (zero == 0 && header.is_plausible()).then_some(header)
     }
 
     fn is_plausible(&self) -> bool {
@@ -182,16 +195,17 @@ impl BlockHeader {
                 span == 0 && self.records == 0 && self.h_before == self.h_after
             }
         };
-        lengths.iter().all(bounded) && self.last <= Seq::MAX && counted
+        let padded = u64::from(self.padding) < PAGE;
+        lengths.iter().all(bounded) && padded && self.last <= Seq::MAX && counted
     }
 }
 
-/// Whether header and stored payload are what was written.
-pub(crate) fn checksum_holds(header: &[u8; HEADER_BYTES], stored: &[u8]) -> bool {
-    let Some((body, crc)) = header.split_last_chunk::<4>() else {
+/// Whether header and what follows it, stored payload and padding, are what was written.
+pub(crate) fn checksum_holds(header: &[u8; HEADER_BYTES], body: &[u8]) -> bool {
+    let Some((head, crc)) = header.split_last_chunk::<4>() else {
         return false;
     };
-    crc32c::crc32c_append(crc32c::crc32c(body), stored) == u32::from_le_bytes(*crc)
+    crc32c::crc32c_append(crc32c::crc32c(head), body) == u32::from_le_bytes(*crc)
 }
 
 /// Records on their way into a block.
@@ -295,6 +309,7 @@ impl BlockBuilder {
             records: self.records,
             raw_len: len_u32(self.payload.len()),
             stored_len: len_u32(stored_len),
+            padding: 0,
             synced,
             seen_us,
             oldest: self.oldest,
@@ -320,8 +335,12 @@ pub(crate) enum PayloadError {
     Count,
 }
 
-/// The uncompressed payload.
-pub(crate) fn decompress(header: &BlockHeader, stored: Vec<u8>) -> Result<Vec<u8>, PayloadError> {
+/// The uncompressed payload of a block whose stored payload, with or without its padding, is `stored`.
+pub(crate) fn decompress(
+    header: &BlockHeader,
+    mut stored: Vec<u8>,
+) -> Result<Vec<u8>, PayloadError> {
+    stored.truncate(usize::try_from(header.stored_len).unwrap_or(usize::MAX));
     let raw_len = usize::try_from(header.raw_len).map_err(|_| PayloadError::Compression)?;
     let payload = match header.codec {
         Codec::None => stored,
@@ -420,7 +439,8 @@ mod tests {
                 Codec::Lz4 => lz4_flex::block::compress(builder.payload()),
                 Codec::Zstd => zstd::bulk::compress(builder.payload(), 3).unwrap(),
             };
-            let header = builder.header(codec, stored.len(), 9, Seq(4), 11);
+            let header = builder.header(codec, stored.len(), 9, Seq(4), 11).padded();
+            assert_eq!(header.total_len() % PAGE, 0);
             let mut bytes = Vec::new();
             header.encode(&stored, &mut bytes);
             assert_eq!(bytes.len() as u64, header.total_len());
@@ -444,7 +464,7 @@ mod tests {
             header[4] %= 4;
             header[5] %= 3;
             header[6..8].fill(0);
-            header[44..48].fill(0);
+            header[46..48].fill(0);
             if let Some(mut header) = BlockHeader::decode(&header) {
                 header.raw_len %= 1 << 16;
                 if let Ok(payload) = decompress(&header, bytes.clone()) {

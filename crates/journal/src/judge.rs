@@ -6,7 +6,7 @@ use crate::block::BlockHeader;
 use crate::block::{BlockKind, Codec};
 use crate::chain::ChainHash;
 use crate::scan::{Found, Scan};
-use crate::segment::{Contents, Form, PAGE, page_up};
+use crate::segment::{Contents, Form, PAGE};
 
 /// A point of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,10 +132,7 @@ impl Judge {
             next: found.header.next(),
             h: found.header.h_after,
         };
-        judged.good_until = match self.form {
-            Form::Hot => page_up(found.end()),
-            Form::Sealed => found.end(),
-        };
+        judged.good_until = found.end();
         if found.header.kind == BlockKind::Records {
             judged.newest = judged.newest.max(found.header.newest);
         }
@@ -219,7 +216,7 @@ impl Judged {
     /// Whether the file ends with a closing block and nothing behind it.
     pub(crate) fn ends_closed(&self, scan: &Scan) -> bool {
         let closed = scan.blocks.last().is_some_and(|found| {
-            found.header.kind == BlockKind::Closed && page_up(found.end()) == scan.file_bytes
+            found.header.kind == BlockKind::Closed && found.end() == scan.file_bytes
         });
         closed && self.good_until == scan.file_bytes && self.lost.is_empty()
     }
@@ -246,6 +243,7 @@ impl Piece {
             records: 0,
             raw_len: 0,
             stored_len: 0,
+            padding: 0,
             synced: last,
             seen_us,
             oldest: Micros(0),

@@ -71,7 +71,10 @@ mod scan;
 mod seal;
 mod segment;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod status;
+mod verify;
 mod wire;
 mod writer;
 
@@ -84,3 +87,4 @@ pub use options::{Options, RETENTION_DAYS_MIN};
 pub use reader::{BlockRef, Reader, Tail};
 pub use recover::Recovery;
 pub use status::{SYNC_BUCKETS_US, State, Status, SyncLatency};
+pub use verify::{Failure, VerifyError, VerifyReport, verify};

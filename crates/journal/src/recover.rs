@@ -79,6 +79,8 @@ struct Loaded {
     path: PathBuf,
     file: Arc<dyn File>,
     head: Option<(SegmentHead, u64)>,
+    /// The last Seq that a sealed segment's trailer names, even where nothing else is readable.
+    sealed_last: Option<Seq>,
     body: Body,
 }
 
@@ -126,7 +128,8 @@ impl Loaded {
             Body::Trusted(contents) => contents.last,
             Body::Scanned(scan) => scan.synced(),
         };
-        of_body.max(of_head.unwrap_or(Seq::ZERO))
+        let of_trailer = self.sealed_last.unwrap_or(Seq::ZERO);
+        of_body.max(of_head.unwrap_or(Seq::ZERO)).max(of_trailer)
     }
 }
 
@@ -137,14 +140,11 @@ pub(crate) fn recover(
     now: Micros,
 ) -> Result<Recovered, OpenError> {
     let segments = load(disk, class_dir)?;
-    // What a crash left in the kernel's hands must be durable before anything relies on it.
-    for segment in segments.iter().filter(|segment| segment.form == Form::Hot) {
-        segment
-            .file
-            .sync_data()
-            .map_err(OpenError::at(&segment.path))?;
-    }
     let synced = segments.iter().map(Loaded::synced).max();
+    if let Some(last) = segments.last() {
+        let synced = synced.unwrap_or(Seq::ZERO);
+        settle(disk, class_dir, last, synced).map_err(OpenError::at(&last.path))?;
+    }
     let mut walk = Walk {
         synced: synced.unwrap_or(Seq::ZERO),
         now,
@@ -170,6 +170,30 @@ pub(crate) fn recover(
             .map_err(OpenError::at(&segment.path))?;
     }
     Ok(walk.finish())
+}
+
+/// Makes durable what the last process may have left in the kernel's hands.
+///
+/// If its last sync failed, the kernel may show pages that it will never write: so what nobody attests is written
+/// once more, the same bytes, and synced again, before anything relies on it.
+fn settle(disk: &dyn Disk, class_dir: &Path, last: &Loaded, synced: Seq) -> io::Result<()> {
+    disk.sync_dir(class_dir)?;
+    disk.sync_dir(&partition_dir(class_dir, last.id.partition))?;
+    let (Form::Hot, Body::Scanned(scan)) = (last.form, &last.body) else {
+        return Ok(());
+    };
+    let mut bytes = Vec::new();
+    for found in scan
+        .blocks
+        .iter()
+        .filter(|found| found.header.last > synced)
+    {
+        let len = usize::try_from(found.header.total_len()).map_err(io::Error::other)?;
+        bytes.resize(len, 0);
+        last.file.read_exact_at(&mut bytes, found.offset)?;
+        last.file.write_at(&bytes, found.offset)?;
+    }
+    last.file.sync_data()
 }
 
 /// Where the next segment that holds anything begins.
@@ -490,11 +514,12 @@ fn load_segment(
     };
     let file: Arc<dyn File> = Arc::from(disk.open(&path, access)?);
     let head = read_head(file.as_ref())?.filter(|(head, _)| head.id == id && head.form == form);
-    let trailer = match (form, &head) {
-        (Form::Sealed, Some(_)) => read_trailer(file.as_ref())?,
-        _ => None,
+    let trailer = match form {
+        Form::Sealed => read_trailer(file.as_ref())?,
+        Form::Hot => None,
     };
-    let body = match trailer {
+    let sealed_last = trailer.as_ref().map(|contents| contents.last);
+    let body = match trailer.filter(|_| head.is_some()) {
         Some(contents) => Body::Trusted(contents),
         None => Body::Scanned(scan(file.as_ref(), form, head.map(|(_, tag)| tag))?),
     };
@@ -504,6 +529,7 @@ fn load_segment(
         path,
         file,
         head,
+        sealed_last,
         body,
     })
 }

@@ -102,7 +102,7 @@ impl Scanner<'_> {
             if let Some(header) = self.block_at(at)? {
                 self.tag.get_or_insert(header.tag);
                 let block = Found { offset: at, header };
-                at = self.after(block, &mut bad)?;
+                at = block.end();
                 found.push(block);
                 continue;
             }
@@ -117,19 +117,6 @@ impl Scanner<'_> {
             bad,
             file_bytes: self.file_bytes,
         })
-    }
-
-    /// Where the next block may be, after a sound one: past its padding, which must be zeros.
-    fn after(&self, block: Found, bad: &mut Vec<Range<u64>>) -> io::Result<u64> {
-        let end = block.end();
-        let next = match self.form {
-            Form::Hot => crate::segment::page_up(end).min(self.file_bytes),
-            Form::Sealed => end,
-        };
-        if !self.is_zero(end..next)? {
-            add(bad, end..next);
-        }
-        Ok(next)
     }
 
     /// Where a block may be after a place where there is none.
@@ -169,8 +156,9 @@ impl Scanner<'_> {
         if !fits || self.tag.is_some_and(|tag| tag != header.tag) {
             return Ok(None);
         }
-        let stored_len = usize::try_from(header.stored_len).unwrap_or(usize::MAX);
-        self.buffer.resize(stored_len, 0);
+        let body = header.total_len().saturating_sub(HEADER_BYTES as u64);
+        self.buffer
+            .resize(usize::try_from(body).unwrap_or(usize::MAX), 0);
         let payload_at = at.saturating_add(HEADER_BYTES as u64);
         self.file.read_exact_at(&mut self.buffer, payload_at)?;
         Ok(checksum_holds(&head, &self.buffer).then_some(header))

@@ -20,7 +20,7 @@ use crate::segment::{
     BlockEntry, Contents, Form, PAGE, SegmentHead, SegmentId, partition_dir, tag,
 };
 use crate::shared::Shared;
-use crate::writer::{create_named, marker, pad_to_page, remove_if_there};
+use crate::writer::{create_named, marker, remove_if_there};
 
 /// Why a segment was not rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -331,7 +331,6 @@ pub(crate) fn repair(shared: &Shared, repair: &Repair) -> io::Result<()> {
                 .segment(repair.id)
                 .map_or(0, |s| s.contents.seen_us);
             marker(BlockKind::Closed, *tag, *position, seen_us).encode(&[], &mut block);
-            pad_to_page(&mut block);
             let len = at.saturating_add(block.len() as u64);
             file.write_at(&block, *at)?;
             file.set_len(len)?;

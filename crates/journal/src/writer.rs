@@ -340,10 +340,10 @@ impl Writer {
         };
         let header = self
             .builder
-            .header(codec, stored.len(), tag, synced, seen_us);
+            .header(codec, stored.len(), tag, synced, seen_us)
+            .padded();
         let at = offset.saturating_add(self.out.len() as u64);
         header.encode(stored, &mut self.out);
-        pad_to_page(&mut self.out);
         let (next, h) = (self.builder.next(), self.builder.h());
         self.builder.restart(next, h);
         Ok((at, header))
@@ -401,7 +401,6 @@ impl Writer {
         let header = marker(kind, active.tag, self.position, self.seen_us());
         self.out.clear();
         header.encode(&[], &mut self.out);
-        pad_to_page(&mut self.out);
         self.write_out()?;
         self.position.attested = synced;
         let id = self.active()?.id;
@@ -478,6 +477,7 @@ pub(crate) fn marker(kind: BlockKind, tag: u64, position: Position, seen_us: u64
         records: 0,
         raw_len: 0,
         stored_len: 0,
+        padding: 0,
         synced: last,
         seen_us,
         oldest: Micros(0),
@@ -485,6 +485,7 @@ pub(crate) fn marker(kind: BlockKind, tag: u64, position: Position, seen_us: u64
         h_before: position.h,
         h_after: position.h,
     }
+    .padded()
 }
 
 /// Makes a file under `new`, lets `fill` write it, syncs it and only then gives it its name: whoever finds the name
@@ -521,11 +522,6 @@ fn next_ordinal(shared: &Shared, dir: &Path) -> io::Result<u32> {
     let ordinals = entries.iter().filter_map(|entry| segment_name(&entry.name));
     let next = ordinals.map(|(ordinal, _)| ordinal.saturating_add(1)).max();
     Ok(next.unwrap_or(0))
-}
-
-pub(crate) fn pad_to_page(bytes: &mut Vec<u8>) {
-    let padded = page_up(bytes.len() as u64);
-    bytes.resize(usize::try_from(padded).unwrap_or(bytes.len()), 0);
 }
 
 fn no_segment() -> io::Error {
