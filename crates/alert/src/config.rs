@@ -35,6 +35,11 @@ pub struct WebhookConfig {
     #[serde(default = "every_severity")]
     #[schemars(with = "String")]
     pub severity_min: AlertSeverity,
+    /// How many notifications it gets in an hour, from 1. Beyond it comes one that says so, then only alerts that call
+    /// someone (disposition `page`) until the hour is over; the others are in the list of alerts as ever. Default 60:
+    /// nobody reads more, and whoever makes up addresses cannot bury what matters.
+    #[serde(default = "per_hour_max")]
+    pub per_hour_max: u16,
     /// A file with the secret that signs each request (`X-Nhatky-Signature`). Default: requests are not signed.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
@@ -85,6 +90,10 @@ fn told_by_default() -> Vec<NotificationKind> {
 
 fn every_severity() -> AlertSeverity {
     AlertSeverity::Low
+}
+
+fn per_hour_max() -> u16 {
+    60
 }
 
 fn timeout_s() -> u16 {

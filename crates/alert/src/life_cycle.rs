@@ -29,7 +29,7 @@ pub enum TransitionError {
         /// The state asked for.
         to: AlertState,
     },
-    /// The comment is empty or too long.
+    /// The comment is too long, or empty where it is all there is.
     #[error("a comment has 1 to {COMMENT_CHARS_MAX} characters")]
     CommentInvalid,
     /// The registry failed.
@@ -114,12 +114,12 @@ impl Alerts {
         id: AlertId,
         comment: &str,
     ) -> Result<(), TransitionError> {
-        let comment = checked(Some(comment))?;
+        let comment = checked(Some(comment))?.ok_or(TransitionError::CommentInvalid)?;
         let mut write = self.registry.write().await?;
         let alert = write.alert(id).await?;
         let alert = alert.ok_or(TransitionError::NotFound { id })?;
         write
-            .add_history(id, by, "commented", alert.state, comment)
+            .add_history(id, by, "commented", alert.state, Some(comment))
             .await?;
         write.audit(by, "alert-commented", &id.to_string()).await?;
         Ok(write.commit().await?)
@@ -175,10 +175,11 @@ fn may_become(from: AlertState, to: AlertState) -> bool {
     from < to
 }
 
+/// What the comment says, if anything.
 fn checked(comment: Option<&str>) -> Result<Option<&str>, TransitionError> {
-    let comment = comment.map(str::trim);
+    let comment = comment.map(str::trim).filter(|text| !text.is_empty());
     match comment {
-        Some(text) if text.is_empty() || text.chars().count() > COMMENT_CHARS_MAX => {
+        Some(text) if text.chars().count() > COMMENT_CHARS_MAX => {
             Err(TransitionError::CommentInvalid)
         }
         _ => Ok(comment),
@@ -209,10 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_has_something_to_say_and_an_end() {
+    fn a_comment_that_says_nothing_is_none_and_one_without_end_is_refused() {
         assert_eq!(checked(Some(" vâng ")).unwrap(), Some("vâng"));
         assert_eq!(checked(None).unwrap(), None);
-        checked(Some("  ")).unwrap_err();
+        assert_eq!(checked(Some("  ")).unwrap(), None);
         checked(Some(&"x".repeat(COMMENT_CHARS_MAX + 1))).unwrap_err();
     }
 }

@@ -1,6 +1,8 @@
 //! What a receiver is told, and of what.
 
-use event::{AlertSeverity, Detection, Micros};
+use std::time::Duration;
+
+use event::{AlertSeverity, Detection, Disposition, Micros};
 use registry::{Alert, NewOutboxItem, StoreError, Write};
 use serde::Serialize;
 
@@ -22,6 +24,9 @@ event::vocabulary! {
     }
 }
 
+/// A channel that is over its share is told so once in this time, and nothing else that can wait.
+const SHARE_OF: Duration = Duration::from_secs(3600);
+
 /// Who is told of what.
 #[derive(Debug)]
 pub(crate) struct Routes {
@@ -34,6 +39,7 @@ struct Route {
     channel: String,
     on: Vec<NotificationKind>,
     severity_min: AlertSeverity,
+    per_hour_max: u64,
 }
 
 /// What happened to an alert, to be told.
@@ -53,7 +59,7 @@ pub(crate) struct News<'a> {
 struct Body<'a> {
     version: u8,
     id: &'a str,
-    kind: NotificationKind,
+    kind: &'a str,
     at: Micros,
     actor: &'a str,
     alert: &'a Alert,
@@ -81,23 +87,51 @@ impl Routes {
         news: &News<'_>,
     ) -> Result<(), StoreError> {
         for route in self.routes.iter().filter(|route| route.takes(news)) {
-            let id = format!(
-                "{}-{}-{}-{}",
-                write.instance(),
-                news.alert.id,
-                news.step,
-                route.channel
-            );
-            let body = self.body(&id, write.now(), news);
-            let item = NewOutboxItem {
-                id,
-                channel: route.channel.clone(),
-                alert: news.alert.id,
-                body,
+            let hour_ago = write.now().before(SHARE_OF);
+            let told = write.enqueued_since(&route.channel, hour_ago).await?;
+            let can_wait = news.alert.disposition != Disposition::Page;
+            let item = if can_wait && told >= route.per_hour_max {
+                self.over_share(route, write, news)
+            } else {
+                self.notification(route, write, news)
             };
             write.enqueue(&item).await?;
         }
         Ok(())
+    }
+
+    fn notification(&self, route: &Route, write: &Write<'_>, news: &News<'_>) -> NewOutboxItem {
+        let (instance, alert) = (write.instance(), news.alert.id);
+        let id = format!("{instance}-{alert}-{}-{}", news.step, route.channel);
+        let body = self.body(&id, write.now(), news);
+        NewOutboxItem {
+            id,
+            channel: route.channel.clone(),
+            alert,
+            body,
+        }
+    }
+
+    /// Says that more happens than is told: one key an hour, so that it is put in once.
+    fn over_share(&self, route: &Route, write: &Write<'_>, news: &News<'_>) -> NewOutboxItem {
+        let seconds = write.now().0.div_euclid(Micros::PER_SECOND);
+        let hour = seconds.div_euclid(SHARE_OF.as_secs().cast_signed());
+        let id = format!("{}-limit-{hour}-{}", write.instance(), route.channel);
+        let base = self.base_url.as_deref();
+        let body = serde_json::json!({
+            "version": 1,
+            "id": id,
+            "kind": "limited",
+            "at": write.now(),
+            "per_hour_max": route.per_hour_max,
+            "url": base.map(|base| format!("{base}/alerts")),
+        });
+        NewOutboxItem {
+            id,
+            channel: route.channel.clone(),
+            alert: news.alert.id,
+            body: body.to_string(),
+        }
     }
 
     fn body(&self, id: &str, at: Micros, news: &News<'_>) -> String {
@@ -105,7 +139,7 @@ impl Routes {
         let body = Body {
             version: 1,
             id,
-            kind: news.kind,
+            kind: news.kind.name(),
             at,
             actor: news.actor,
             alert: news.alert,
@@ -124,6 +158,7 @@ impl Route {
             channel: webhook.name.clone(),
             on: webhook.on.clone(),
             severity_min: webhook.severity_min,
+            per_hour_max: u64::from(webhook.per_hour_max),
         }
     }
 

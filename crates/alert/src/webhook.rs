@@ -103,6 +103,13 @@ impl std::fmt::Debug for Webhook {
 
 impl Webhook {
     pub(crate) fn new(config: &WebhookConfig) -> Result<Self, ChannelError> {
+        check_range(
+            config,
+            "per_hour_max",
+            config.per_hour_max,
+            u16::MAX,
+            "1 to 65535",
+        )?;
         check_range(config, "timeout_s", config.timeout_s, 60, "1 to 60")?;
         check_range(
             config,
@@ -151,6 +158,13 @@ impl Webhook {
 pub(crate) fn mistakes(config: &WebhookConfig) -> Vec<ChannelError> {
     let secrets = read_if_any(config, config.secret_file.as_deref());
     let checks = [
+        check_range(
+            config,
+            "per_hour_max",
+            config.per_hour_max,
+            u16::MAX,
+            "1 to 65535",
+        ),
         check_range(config, "timeout_s", config.timeout_s, 60, "1 to 60"),
         check_range(
             config,

@@ -96,6 +96,25 @@ impl Write<'_> {
         self.queued = true;
         Ok(())
     }
+
+    /// How many notifications of a channel were put in after `since`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enqueued_since(
+        &mut self,
+        channel: &str,
+        since: Micros,
+    ) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS items FROM outbox WHERE channel = $1 AND created_at > $2",
+        )
+        .bind(channel)
+        .bind(since.0)
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        row.number("items")
+    }
 }
 
 impl Registry {

@@ -20,7 +20,7 @@ const NOTIFICATIONS: usize = 120;
 const KILLS: [usize; 8] = [1, 2, 3, 10, 30, 31, 60, 100];
 
 fn config(url: &str) -> AlertConfig {
-    let webhook = serde_json::json!({"name": "chat", "url": url, "allow_loopback": true});
+    let webhook = serde_json::json!({"name": "chat", "url": url, "allow_loopback": true, "per_hour_max": 1000});
     let webhook = serde_json::from_value(webhook).expect("a webhook");
     AlertConfig {
         base_url: None,

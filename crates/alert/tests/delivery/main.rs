@@ -301,6 +301,31 @@ async fn channels_get_what_they_asked_for() {
 }
 
 #[tokio::test]
+async fn a_flood_is_told_once_an_hour_and_does_not_bury_what_calls_someone() {
+    let site = Site::new();
+    let mut config = config("http://127.0.0.1:9/");
+    config.webhooks[0].per_hour_max = 3;
+    let (registry, alerts, _) = site.open(&config).await;
+    let flood: Vec<_> = (1..=50)
+        .map(|number| detection(number, &format!("u{number}")))
+        .collect();
+    alerts.apply(&flood, &[]).await.unwrap();
+    let page = Detection {
+        disposition: Disposition::Page,
+        ..detection(99, "an")
+    };
+    alerts.apply(&[page], &[]).await.unwrap();
+    assert_eq!(registry.outbox_counts().await.unwrap().pending, 3 + 1 + 1);
+    let limited = &registry.outbox_of(AlertId(4)).await.unwrap()[0].body;
+    assert!(limited.contains(r#""kind":"limited""#) && limited.contains(r#""per_hour_max":3"#));
+    assert_eq!(registry.outbox_of(AlertId(51)).await.unwrap().len(), 1);
+
+    site.clock.advance(Duration::from_secs(3601));
+    alerts.apply(&[detection(100, "binh")], &[]).await.unwrap();
+    assert_eq!(registry.outbox_of(AlertId(52)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn requests_are_signed_and_bear_the_token() {
     let receiver = Receiver::start(&[]).await;
     let site = Site::new();

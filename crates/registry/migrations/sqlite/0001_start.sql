@@ -114,6 +114,8 @@ CREATE TABLE outbox (
     error      TEXT
 );
 CREATE INDEX outbox_due ON outbox (state, channel, next_at);
+CREATE INDEX outbox_channel ON outbox (channel, created_at);
+CREATE INDEX outbox_alert ON outbox (alert);
 
 CREATE TABLE rule_overrides (
     rule       TEXT   NOT NULL,
