@@ -84,7 +84,6 @@ impl Compiler<'_> {
         let info = info(
             placed,
             ours,
-            &kind,
             &numbers.infos,
             blind,
             self.settings,
@@ -428,7 +427,6 @@ impl Numbers<'_> {
 fn info(
     placed: &Placed,
     ours: &Ours,
-    kind: &Kind,
     tunables: &[TunableInfo],
     blind: Option<String>,
     settings: &RuleSettings,
@@ -444,7 +442,7 @@ fn info(
     let state = match blind {
         _ if !settings.enabled.unwrap_or(!withdrawn) => RuleState::Disabled,
         Some(reason) => RuleState::Blind(reason),
-        None if matches!(kind, Kind::Base) => RuleState::Base,
+        None if ours.base => RuleState::Base,
         None => RuleState::Active,
     };
     let (by_level, effect_by_level) = match document.level {
