@@ -110,7 +110,7 @@ impl Body {
     }
 }
 
-fn scalar(value: Scalar<'_>) -> Piece<'static> {
+pub(crate) fn scalar(value: Scalar<'_>) -> Piece<'static> {
     match value {
         Scalar::Text(text) => Piece::Text(Cow::Owned(text.to_owned())),
         Scalar::Integer(number) => Piece::Integer(number),

@@ -4,13 +4,14 @@
 mod address;
 mod assign;
 mod bits;
+mod columns;
 mod flow;
 mod lookup;
 mod number;
 mod pattern;
 mod text;
-mod when;
 mod web;
+mod when;
 
 pub(crate) use pattern::apply_first;
 
@@ -92,6 +93,7 @@ const TABLE: &[(&str, Compile)] = &[
     ("basename", text::basename),
     ("bits", bits::compile),
     ("copy", assign::copy),
+    ("csv", columns::columns),
     ("date", when::date),
     ("domain_user", address::domain_user),
     ("duration", when::duration),
@@ -102,6 +104,7 @@ const TABLE: &[(&str, Compile)] = &[
     ("hash", text::hash),
     ("hex", text::hex),
     ("join", text::join),
+    ("json", columns::object),
     ("list", text::list),
     ("lookup", lookup::compile),
     ("lower", text::lower),

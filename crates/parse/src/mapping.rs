@@ -116,7 +116,9 @@ fn is_field(name: &str) -> bool {
 
 /// What only the engine gives, whatever a message claims.
 fn is_ours(key: &str) -> bool {
-    key.starts_with("nhatky.") || matches!(key, "event.original" | "event.ingested")
+    let ours = key.strip_prefix("nhatky");
+    ours.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        || matches!(key, "event.original" | "event.ingested")
 }
 
 fn goal_of(goal: &str, symbols: &mut Symbols) -> Goal {

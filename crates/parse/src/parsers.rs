@@ -248,6 +248,8 @@ struct Found<'a> {
     definition: &'a Definition,
     builtin: &'a Builtin,
     frame: Frame<'a>,
+    /// What seemed to be a header was part of the product's own line.
+    headless: bool,
     /// None: the product is known by its anchor, the message is not.
     message: Option<&'a Message>,
 }
@@ -316,15 +318,21 @@ impl Parsers {
         let layout = line.sender.and_then(|sender| sender.layout(definition));
         let mut message = definition.apply(line.header.message, layout, &mut frame);
         // Without a PRI what looked like a header may be a part of the product's own line.
-        let headless = line.header.priority.is_none() && line.text.len() != line.header.message.len();
-        if message.is_none() && headless {
-            frame = Frame::new(reference, line.depth, definition.symbols.len());
-            message = definition.apply(line.text, layout, &mut frame);
+        let no_header = line.header.priority.is_none() && line.text.len() != line.header.message.len();
+        let mut headless = false;
+        if message.is_none() && no_header {
+            let mut whole = Frame::new(reference, line.depth, definition.symbols.len());
+            whole.header_time = frame.header_time;
+            message = definition.apply(line.text, layout, &mut whole);
+            if message.is_some() {
+                (frame, headless) = (whole, true);
+            }
         }
         Some(Found {
             definition,
             builtin,
             frame,
+            headless,
             message,
         })
     }
@@ -354,7 +362,15 @@ impl Parsers {
             found.frame.write(&found.definition.symbols, event);
         }
         let subject = found.as_ref().map_or(Subject::Host, |found| found.definition.subject);
-        write_header(line, subject, event);
+        if found.as_ref().is_none_or(|found| !found.headless) {
+            write_header(line, subject, event);
+        }
+        if line.depth == Depth::Full {
+            if !event.has(Field::MESSAGE) {
+                event.append(Field::MESSAGE, Value::Text(line.header.message));
+            }
+            mirror_addresses(event);
+        }
         self.write_own(record, settings, line, found.as_ref(), event);
     }
 
@@ -475,10 +491,8 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
         }
     }
     let sd = header.structured_data.filter(|_| full).map(Value::Text);
-    let message = Some(Value::Text(header.message)).filter(|_| full);
     let unless_given = [
         (Field::LOG_SYSLOG_STRUCTURED_DATA, sd),
-        (Field::MESSAGE, message),
         (host, header.hostname.map(Value::Text)),
         (hostname, header.hostname.filter(|_| full).map(Value::Text)),
         (Field::PROCESS_NAME, header.app_name.map(Value::Text)),
@@ -492,9 +506,6 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
         {
             event.append(field, value);
         }
-    }
-    if full {
-        mirror_addresses(event);
     }
 }
 
