@@ -133,6 +133,15 @@ where
     docs
 }
 
+/// The documents of `within` with this number in the column.
+pub(crate) fn equal(column: &Column<i64>, within: &Bits, number: i64) -> Bits {
+    if is_sparse(within) {
+        filtered(column, within, |value| value == number)
+    } else {
+        between(column, within, number..=number)
+    }
+}
+
 /// Each text is asked once: those of the documents, or all in the column's sorted list, whichever are fewer.
 fn texts(
     column: &StrColumn,

@@ -11,7 +11,7 @@ use crate::partition::{Partition, folder};
 use crate::segment::Segment;
 use crate::segment_writer::SegmentWriter;
 use crate::source::PartitionSpan;
-use crate::state::Shared;
+use crate::state::{Shared, bytes_of};
 
 /// How long a failed commit waits before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -47,6 +47,8 @@ struct Committer<'a> {
     writer: Option<SegmentWriter>,
     /// The last event put into the writer, or passed over.
     taken: Seq,
+    /// The memory of the events taken and not yet committed, in bytes.
+    taken_bytes: usize,
     /// When the first event not yet committed was taken.
     since: Option<Instant>,
 }
@@ -59,6 +61,7 @@ impl<'a> Committer<'a> {
             span: None,
             writer: None,
             taken,
+            taken_bytes: 0,
             since: None,
         }
     }
@@ -91,7 +94,7 @@ impl<'a> Committer<'a> {
             if is_pending && (state.wanted > state.committed && state.wanted <= self.taken) {
                 return Task::Commit;
             }
-            if is_pending && self.is_due(state.fresh.bytes()) {
+            if is_pending && self.is_due() {
                 return Task::Commit;
             }
             if let Some(batch) = state.fresh.next_after(self.taken) {
@@ -116,17 +119,16 @@ impl<'a> Committer<'a> {
         }
     }
 
-    fn is_due(&self, fresh_bytes: usize) -> bool {
-        let options = &self.shared.options;
-        fresh_bytes >= options.fresh_bytes_max / 2
-            || self
-                .since
-                .is_some_and(|since| since.elapsed() >= options.commit_after)
+    fn is_due(&self) -> bool {
+        let after = self.shared.options.commit_after;
+        self.since.is_some_and(|since| since.elapsed() >= after)
     }
 
+    /// Half of the memory is for the events that arrive while the other half is being committed.
     fn is_full(&self) -> bool {
+        let options = &self.shared.options;
         let events = self.writer.as_ref().map_or(0, SegmentWriter::events);
-        events >= self.shared.options.commit_events
+        events >= options.commit_events || self.taken_bytes >= options.fresh_bytes_max / 2
     }
 
     /// Puts the event into the segment of its partition. One whose partition is gone is passed over.
@@ -153,6 +155,7 @@ impl<'a> Committer<'a> {
             writer.add(event)?;
         }
         self.taken = seq;
+        self.taken_bytes += bytes_of(std::slice::from_ref(event));
         Ok(())
     }
 
@@ -181,6 +184,7 @@ impl<'a> Committer<'a> {
         drop(state);
         drop(manifests);
         self.since = None;
+        self.taken_bytes = 0;
         shared.committed.notify_all();
         Ok(())
     }
@@ -210,6 +214,7 @@ impl<'a> Committer<'a> {
         self.writer = None;
         self.span = None;
         self.since = None;
+        self.taken_bytes = 0;
         let mut state = self.shared.lock();
         state.failure = Some(error.to_string());
         self.taken = state.committed;

@@ -1,7 +1,8 @@
 //! An event as tantivy takes it in.
 //!
 //! *Words*: the folded tokens of the raw text with their positions; beside a word with diacritics, its other form at
-//! the same position. Words that [`query::kept_out`] names are left out and leave their position empty.
+//! the same position. Words that [`query::kept_out`] names are left out and leave their position empty; so are numbers that
+//! a column of [`NUMBER_COLUMNS`] of the event holds, which would cost as much as all other words together.
 //!
 //! *Terms*: without positions, the whole addresses of the raw text; behind [`APART`], addresses of columns that the raw
 //! text does not have; words of values outside the columns that the raw text does not have. A raw text with escapes has
@@ -34,6 +35,23 @@ pub(crate) const APART: char = '\u{1e}';
 /// The longest word or term in the postings, in bytes; longer ones are kept out.
 pub(crate) const WORD_BYTES_MAX: usize = 128;
 
+/// The columns whose numbers are not kept as words too: they are many, and each is in few events.
+pub(crate) const NUMBER_COLUMNS: [Field; 6] = [
+    Field::SOURCE_PORT,
+    Field::DESTINATION_PORT,
+    Field::SOURCE_BYTES,
+    Field::DESTINATION_BYTES,
+    Field::PROCESS_PID,
+    Field::HTTP_RESPONSE_BODY_BYTES,
+];
+
+/// The number that a word is, written as a column's number would be.
+pub(crate) fn plain_number(word: &str) -> Option<i64> {
+    let bytes = word.as_bytes();
+    let is_plain = !word.starts_with('0') && bytes.iter().all(u8::is_ascii_digit);
+    word.parse().ok().filter(|_| is_plain)
+}
+
 /// Whether the word is left out of the postings, so that its absence says nothing.
 pub(crate) fn kept_out(folded: &str) -> bool {
     folded.len() > WORD_BYTES_MAX || query::kept_out(folded)
@@ -59,6 +77,8 @@ struct Draft {
     literal: HashSet<u64, ahash::RandomState>,
     hasher: ahash::RandomState,
     scratch: String,
+    /// The numbers of [`NUMBER_COLUMNS`].
+    numbers: Vec<i64>,
     /// Whether a word was too long for the postings.
     has_long: bool,
 }
@@ -93,9 +113,19 @@ impl Draft {
         let layout = Layout::get();
         self.cells.push((layout.seq, Cell::Natural(event.seq().0)));
         let raw = event.original();
+        self.note_numbers(event);
         self.add_words(layout.words, &raw);
         self.add_columns(layout, event);
         self.add_terms(layout, event, &raw);
+    }
+
+    fn note_numbers(&mut self, event: &Event) {
+        self.numbers.clear();
+        for (field, value) in event.iter_known() {
+            if let (true, Value::Integer(number)) = (NUMBER_COLUMNS.contains(&field), value) {
+                self.numbers.push(number);
+            }
+        }
     }
 
     fn add_words(&mut self, words: StoredField, raw: &str) {
@@ -113,7 +143,9 @@ impl Draft {
         let start = self.text.len();
         query::fold_into(word, &mut self.text);
         let folded = self.text.get(start..).unwrap_or_default();
-        if kept_out(folded) {
+        let is_in_column =
+            || plain_number(folded).is_some_and(|number| self.numbers.contains(&number));
+        if kept_out(folded) || is_in_column() {
             self.has_long |= folded.len() > WORD_BYTES_MAX;
             self.text.truncate(mark);
             self.text.push(SKIP);
@@ -178,12 +210,19 @@ impl Draft {
         for address in addresses {
             self.add_term(&address.text);
         }
-        for (name, value) in event.iter() {
-            let column = Field::from_name(name).and_then(|field| layout.column(field));
-            match (column, value) {
+        for (field, value) in event.iter_known() {
+            match (layout.column(field), value) {
                 (_, Value::Address(address)) => self.add_apart(address),
                 (Some(_), _) => {}
                 (None, value) => self.add_value_words(&value.to_text(), raw),
+            }
+        }
+        // Of a vendor's own fields there are mostly none at this depth; names are compared only if there are.
+        if event.iter().count() > event.iter_known().count() {
+            for (name, value) in event.iter() {
+                if Field::from_name(name).is_none() {
+                    self.add_value_words(&value.to_text(), raw);
+                }
             }
         }
         self.close_text(layout.terms, start);

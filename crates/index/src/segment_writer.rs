@@ -176,7 +176,7 @@ fn save(
             files.push((name, bytes));
         }
     }
-    let bytes = pack(files);
+    let bytes = pack(files)?;
     let id = index.searchable_segment_ids().map_err(io::Error::other)?;
     let id = id.first().map(|id| id.uuid_string()).unwrap_or_default();
     info.file = format!(

@@ -65,7 +65,8 @@ impl Fresh {
     }
 }
 
-fn bytes_of(batch: &[Event]) -> usize {
+/// The memory that events hold, in bytes, the raw texts included.
+pub(crate) fn bytes_of(batch: &[Event]) -> usize {
     let heap: usize = batch
         .iter()
         .map(|event| event.heap_bytes() + event.raw().len())

@@ -6,10 +6,11 @@ use tantivy::schema::{Field as StoredField, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, TERMINATED, Term};
 
 use crate::bits::Bits;
-use crate::document::{LONG, WORD_BYTES_MAX, kept_out};
+use crate::column_test::equal;
+use crate::document::{LONG, NUMBER_COLUMNS, WORD_BYTES_MAX, kept_out, plain_number};
 use crate::evaluate::Answer;
 use crate::schema::Layout;
-use crate::segment::Segment;
+use crate::segment::{ColumnValues, Segment};
 
 /// The most words of the postings that one word with wildcards stands for; beyond, every event is asked.
 const EXPANSION_MAX: usize = 2000;
@@ -33,7 +34,6 @@ enum Clue {
 impl Postings<'_> {
     /// The documents that hold the phrase, as far as postings know.
     pub(crate) fn phrase(&self, phrase: &Phrase, within: &Bits) -> tantivy::Result<Answer> {
-        let nothing = || Answer::exact(Bits::none(within.len()));
         let mut possible = within.clone();
         for address in phrase.addresses() {
             possible.and(&self.term(address)?);
@@ -41,27 +41,72 @@ impl Postings<'_> {
         if is_one_v4(phrase) {
             return Ok(Answer::exact(possible));
         }
+        let (numbers, words): (Vec<_>, Vec<_>) = (0_u32..)
+            .zip(phrase.words())
+            .partition(|(_, word)| number_of(word).is_some());
         let mut exact = phrase.addresses().is_empty();
+        exact &= self.narrow(&words, &mut possible)?;
+        if numbers.is_empty() {
+            return Ok(answer(possible, exact));
+        }
+        // Numbers that columns hold are not among the words: where none of them does, words say all.
+        let mut is_in_columns = false;
+        for number in numbers.iter().filter_map(|(_, word)| number_of(word)) {
+            let mut docs = self.in_columns(number, &possible)?;
+            is_in_columns |= !docs.is_empty();
+            docs.or(&self.word(&number.to_string())?);
+            possible.and(&docs);
+        }
+        if !is_in_columns {
+            let all: Vec<_> = (0_u32..).zip(phrase.words()).collect();
+            exact &= self.narrow(&all, &mut possible)?;
+        }
+        Ok(answer(possible, exact && !is_in_columns))
+    }
+
+    /// Keeps the documents in which these words can stand at these offsets; whether they surely do.
+    fn narrow(&self, words: &[(u32, &Word)], possible: &mut Bits) -> tantivy::Result<bool> {
+        let mut exact = true;
         let mut places = Vec::new();
-        for (offset, word) in (0_u32..).zip(phrase.words()) {
+        for (offset, word) in words {
             match self.clue(word)? {
-                Clue::Places(postings) => places.push((offset, postings)),
+                Clue::Places(postings) => places.push((*offset, postings)),
                 Clue::Docs(docs) => {
                     exact = false;
                     possible.and(&docs);
                 }
-                Clue::Nowhere => return Ok(nothing()),
+                Clue::Nowhere => *possible = Bits::none(possible.len()),
                 Clue::Silent => exact = false,
             }
         }
-        if !places.is_empty() {
-            possible = together(places, &possible);
+        if !places.is_empty() && !possible.is_empty() {
+            *possible = together(places, possible);
         }
-        Ok(if exact {
-            Answer::exact(possible)
-        } else {
-            Answer::perhaps(possible)
-        })
+        Ok(exact)
+    }
+
+    /// The documents of `within` with this number in a column whose numbers are not kept as words.
+    fn in_columns(&self, number: i64, within: &Bits) -> tantivy::Result<Bits> {
+        let mut docs = Bits::none(within.len());
+        let columns = NUMBER_COLUMNS
+            .into_iter()
+            .filter_map(|field| Layout::get().column(field));
+        for column in columns {
+            if let ColumnValues::Integer(values) = self.0.column(column)? {
+                docs.or(&equal(values, within, number));
+            }
+        }
+        Ok(docs)
+    }
+
+    /// The documents that have the word in their raw text.
+    fn word(&self, word: &str) -> tantivy::Result<Bits> {
+        let mut docs = Bits::none(self.0.len());
+        let field = Layout::get().words;
+        if let Some(postings) = read(&self.0.words, field, word, IndexRecordOption::Basic)? {
+            fill(&mut docs, postings);
+        }
+        Ok(docs)
     }
 
     fn clue(&self, word: &Word) -> tantivy::Result<Clue> {
@@ -128,17 +173,32 @@ impl Postings<'_> {
 
     /// The documents that have all of these folded words, among the words of the raw text or the terms.
     pub(crate) fn anywhere(&self, words: &[String]) -> tantivy::Result<Bits> {
-        let layout = Layout::get();
         let mut all = Bits::all(self.0.len());
         for word in words {
             let mut docs = self.term(word)?;
-            let basic = IndexRecordOption::Basic;
-            if let Some(postings) = read(&self.0.words, layout.words, word, basic)? {
-                fill(&mut docs, postings);
+            docs.or(&self.word(word)?);
+            if let Some(number) = plain_number(word) {
+                docs.or(&self.in_columns(number, &all)?);
             }
             all.and(&docs);
         }
         Ok(all)
+    }
+}
+
+fn answer(docs: Bits, exact: bool) -> Answer {
+    if exact {
+        Answer::exact(docs)
+    } else {
+        Answer::perhaps(docs)
+    }
+}
+
+/// The number that the word is, if a column may hold it in the word's stead.
+fn number_of(word: &Word) -> Option<i64> {
+    match word {
+        Word::Is(key) if !kept_out(key.text()) => plain_number(key.text()),
+        Word::Is(_) | Word::Like(_) => None,
     }
 }
 
