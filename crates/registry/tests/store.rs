@@ -444,3 +444,42 @@ async fn a_file_that_is_no_registry_is_refused_with_its_name() {
     let refused = Registry::open(&nowhere, clock).await;
     assert!(matches!(refused, Err(OpenError::Create { .. })));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_made_at_once_queue_up_and_none_is_lost() {
+    let site = Site::new();
+    let registry = Arc::new(site.open().await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let registry = Arc::clone(&registry);
+        tasks.spawn(async move {
+            let new = NewToken {
+                name: format!("t{number}"),
+                role: Role::Ingest,
+                expires_at: None,
+            };
+            let made = registry.create_token(&Actor::cli(), new).await.unwrap();
+            let mut write = registry.write().await.unwrap();
+            write.insert_detections(&[detection(number)]).await.unwrap();
+            // Every third caller goes away before it is done.
+            if number % 3 != 0 {
+                write.commit().await.unwrap();
+            }
+            assert!(registry.authenticate(made.secret.expose()).is_some());
+            let filter = DetectionFilter {
+                limit: 1,
+                ..DetectionFilter::default()
+            };
+            registry.detections(&filter).await.unwrap();
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    assert_eq!(registry.tokens().await.unwrap().len(), 40);
+    let filter = DetectionFilter {
+        limit: 100,
+        ..DetectionFilter::default()
+    };
+    assert_eq!(registry.detections(&filter).await.unwrap().items.len(), 26);
+}
