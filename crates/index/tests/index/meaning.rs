@@ -1,8 +1,6 @@
 //! Proves that every way to answer a query gives what the meaning says: generated events, generated queries, every way,
 //! compared with an evaluator that shares no code with `query::matches`.
 
-mod support;
-
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +10,7 @@ use event::{Event, Field, Micros, Seq, Value};
 use index::{Counting, Index, IndexOptions, Scope, SearchRequest, Total, Way};
 use query::{Bound, Condition, Expr, FieldName, Literal, Pattern, Phrase, Range, Regex, Test};
 
-use support::{Chance, MemorySource, at_depth};
+use crate::support::{Chance, MemorySource, at_depth};
 
 const WORDS: [&str; 14] = [
     "failed", "Password", "user", "NGUYỄN", "nguyen", "Đặng", "dang", "port", "deny", "ssh2",
@@ -124,9 +122,9 @@ fn fill_columns(event: &mut Event, chance: &mut Chance, seq: u64) {
 #[derive(Clone, Debug)]
 enum Ask {
     All,
-    And(Vec<Ask>),
-    Or(Vec<Ask>),
-    Not(Box<Ask>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     /// Consecutive words of the raw text.
     Words(String),
     /// A word of the raw text that begins so.
@@ -333,11 +331,16 @@ fn values<'a>(event: &'a Event, name: &'a str) -> Vec<Value<'a>> {
 fn is(value: &Value<'_>, text: &str) -> bool {
     match value {
         Value::Text(value) => same(text, value),
-        Value::Integer(number) => text.parse::<f64>().is_ok_and(|text| text == *number as f64),
-        Value::Float(number) => text.parse::<f64>().is_ok_and(|text| text == *number),
+        Value::Integer(number) => is_number(text, *number as f64),
+        Value::Float(number) => is_number(text, *number),
         Value::Address(address) => text.parse::<IpAddr>().is_ok_and(|text| text == *address),
         Value::Date(_) | Value::Bool(_) => false,
     }
+}
+
+#[expect(clippy::float_cmp, reason = "the numbers of these tests are exact")]
+fn is_number(text: &str, number: f64) -> bool {
+    text.parse::<f64>().is_ok_and(|text| text == number)
 }
 
 /// Runs of letters and digits.

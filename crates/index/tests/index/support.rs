@@ -7,7 +7,7 @@ use index::{Depth, EventSource, PartitionSpan, SourceError};
 
 /// Events with all their fields, and the first Seqs of the partitions.
 #[derive(Debug, Default)]
-pub struct MemorySource {
+pub(crate) struct MemorySource {
     inner: RwLock<Inner>,
 }
 
@@ -19,14 +19,14 @@ struct Inner {
 
 impl MemorySource {
     /// Adds events; each `start` begins a partition.
-    pub fn add(&self, events: &[Event], starts: &[Seq]) {
+    pub(crate) fn add(&self, events: &[Event], starts: &[Seq]) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.events.extend_from_slice(events);
         inner.starts.extend_from_slice(starts);
     }
 
     /// Forgets the oldest partition, as retention does.
-    pub fn drop_oldest(&self) -> Seq {
+    pub(crate) fn drop_oldest(&self) -> Seq {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let dropped = inner.starts.remove(0);
         let next = inner.starts[0];
@@ -35,7 +35,7 @@ impl MemorySource {
     }
 
     /// Puts another event in the place of the one with its Seq, as better parsers do.
-    pub fn replace(&self, event: Event) {
+    pub(crate) fn replace(&self, event: Event) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let at = inner.events.iter().position(|old| old.seq() == event.seq());
         inner.events[at.expect("an event of that Seq")] = event;
@@ -49,7 +49,7 @@ impl MemorySource {
 }
 
 /// The event as a parser that goes no deeper would give it.
-pub fn at_depth(event: &Event, depth: Depth) -> Event {
+pub(crate) fn at_depth(event: &Event, depth: Depth) -> Event {
     let mut shallow = Event::new(event.seq(), event.raw().clone());
     match depth {
         Depth::Raw => {}
@@ -95,11 +95,11 @@ impl EventSource for MemorySource {
 
 /// Numbers by chance that are the same for the same seed (SplitMix64).
 #[derive(Clone, Debug)]
-pub struct Chance(pub u64);
+pub(crate) struct Chance(pub u64);
 
 impl Chance {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -108,17 +108,17 @@ impl Chance {
     }
 
     /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Yes in `of` of a hundred cases.
-    pub fn percent(&mut self, of: u64) -> bool {
+    pub(crate) fn percent(&mut self, of: u64) -> bool {
         self.below(100) < of
     }
 
     /// One of these.
-    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         let at = usize::try_from(self.below(from.len() as u64)).expect("a length");
         from[at].clone()
     }

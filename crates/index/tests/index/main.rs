@@ -1,0 +1,6 @@
+//! The index from outside: that every way means the same (`meaning`), and that nothing is lost, doubled or hidden while
+//! it commits, merges, crashes, ages and is rebuilt (`life`).
+
+mod life;
+mod meaning;
+mod support;
