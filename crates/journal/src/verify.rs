@@ -168,6 +168,11 @@ struct OpenSegment {
     tag: u64,
 }
 
+/// Whether a writer may still be writing this file, or was killed while it did.
+fn is_unfinished(segment: &OpenSegment, scan: &Scan, is_last: bool) -> bool {
+    is_last && segment.form == Form::Hot && scan.file_bytes == segment.head.allocated
+}
+
 impl Verifier<'_> {
     fn fail(&mut self, path: &Path, bytes: Range<u64>, seq: Option<Seq>, reason: &str) {
         self.report.failure_count = self.report.failure_count.saturating_add(1);
@@ -302,13 +307,18 @@ impl Verifier<'_> {
         let scanned = scan(segment.file.as_ref(), segment.form, Some(segment.tag))?;
         self.report.bytes = self.report.bytes.saturating_add(scanned.file_bytes);
         let mut contents = Contents::empty(segment.head.first, segment.head.h_before);
+        let sound = self.sound_until(segment, &scanned, is_last);
         let mut bad = scanned.bad.iter().peekable();
-        for found in &scanned.blocks {
+        for found in scanned.blocks.iter().filter(|found| found.offset < sound) {
             while let Some(range) = bad.next_if(|range| range.start < found.offset) {
                 self.damaged(segment, range.clone());
             }
             self.block(segment, found)?;
             contents.add(found.offset, &found.header);
+        }
+        for found in scanned.blocks.iter().filter(|found| found.offset >= sound) {
+            let bytes = found.header.total_len();
+            self.report.unfinished_bytes = self.report.unfinished_bytes.saturating_add(bytes);
         }
         let rest: Vec<Range<u64>> = bad.cloned().collect();
         match segment.form {
@@ -316,6 +326,27 @@ impl Verifier<'_> {
             Form::Sealed => self.sealed_end(segment, &scanned, &contents, &rest)?,
         }
         Ok(())
+    }
+
+    /// Where the unfinished tail of the last segment begins: at the first fault above the greatest Seq that any
+    /// block knows to be durable. Elsewhere, and in a file that was closed, there is no such tail.
+    fn sound_until(&self, segment: &OpenSegment, scan: &Scan, is_last: bool) -> u64 {
+        if !is_unfinished(segment, scan, is_last) {
+            return u64::MAX;
+        }
+        let synced = scan.synced().max(segment.head.synced);
+        let mut end = crate::segment::PAGE;
+        let mut next = segment.head.first;
+        let mut h = segment.head.h_before;
+        for found in &scan.blocks {
+            let joins = found.header.first == next && found.header.h_before == h;
+            let is_fault = !joins || found.offset != end;
+            if is_fault && next > synced {
+                return end;
+            }
+            (next, h, end) = (found.header.next(), found.header.h_after, found.end());
+        }
+        u64::MAX
     }
 
     /// Whether a segment begins where the one before it ends.
@@ -465,7 +496,7 @@ impl Verifier<'_> {
     /// A hot file either still has its reserved length, zeros behind the last block, or was cut to end with a closing
     /// block. Only a file of the first kind, the last one, may end unfinished.
     fn hot_end(&mut self, segment: &OpenSegment, scan: &Scan, rest: &[Range<u64>], is_last: bool) {
-        let unfinished = is_last && scan.file_bytes == segment.head.allocated;
+        let unfinished = is_unfinished(segment, scan, is_last);
         for range in rest {
             let bytes = range.end.saturating_sub(range.start);
             if unfinished {

@@ -159,7 +159,12 @@ impl Writer {
             return Err(AppendError::Stopped { reason });
         }
         let done = self.finish_segment();
-        self.tolerate_full("closing", done)
+        done.map_err(|error| match self.failed("closing", &error) {
+            CommitError::Refused(error) => error,
+            CommitError::Full => AppendError::Stopped {
+                reason: "closing: the disk is full".into(),
+            },
+        })
     }
 
     /// Time that the node has seen passing so far.
