@@ -5,11 +5,18 @@ use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    let root = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../parsers");
+    let root =
+        Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../parsers");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut names: Vec<String> = fs::read_dir(&root)
         .expect("parsers/ is part of the repository")
-        .filter_map(|entry| entry.expect("a readable folder").file_name().into_string().ok())
+        .filter_map(|entry| {
+            entry
+                .expect("a readable folder")
+                .file_name()
+                .into_string()
+                .ok()
+        })
         .filter(|name| root.join(name).join("parser.toml").is_file())
         .collect();
     names.sort();

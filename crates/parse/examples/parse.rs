@@ -10,7 +10,8 @@ use event::{Clock as _, SystemClock};
 use parse::{ParseSettings, Parsers, parse_framed, parse_line};
 
 fn main() -> io::Result<()> {
-    let framed = std::env::args().any(|argument| argument == "json" || argument == "--framing=json");
+    let framed =
+        std::env::args().any(|argument| argument == "json" || argument == "--framing=json");
     let parsers = Parsers::builtin();
     let settings = ParseSettings::default();
     let now = SystemClock::new().now();
@@ -21,7 +22,7 @@ fn main() -> io::Result<()> {
         } else {
             parse_line(Bytes::from(line), &parsers, &settings, now)
         };
-        println!("{}", serde_json::to_string(&event).expect("an event is a map"));
+        println!("{}", serde_json::to_string(&event)?);
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! CPU time of parsing, in lines per CPU-second: `cargo run --release -p parse --example parse_bench [-- FILE]`.
 //!
 //! Without a file, a generated mix: 40 % FortiGate traffic, 20 % sshd, 20 % Cisco ASA, 10 % nginx access, 10 %
-//! systemd-logind. Five rounds over the same lines, one event reused; the median is the figure. With `--each`,
-//! each kind by itself.
+//! systemd-logind. Five rounds over the same lines, one event reused; the median is the figure. `--each` takes each kind
+//! by itself; `--tenfold` compares with ten times as many definitions, the least of five interleaved rounds.
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::fmt::Write as _;
@@ -23,6 +23,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let lines = match arguments.next().as_deref() {
         Some("--each") => return each(),
+        Some("--tenfold") => return tenfold(),
         Some(path) => std::fs::read_to_string(path).expect("a readable file"),
         None => mix(200_000, |place| place % 10),
     };
@@ -31,9 +32,60 @@ fn main() {
 
 /// Each kind of line by itself.
 fn each() {
-    for (kind, name) in [(0, "fortigate"), (4, "sshd"), (6, "asa"), (8, "nginx"), (9, "logind")] {
+    for (kind, name) in [
+        (0, "fortigate"),
+        (4, "sshd"),
+        (6, "asa"),
+        (8, "nginx"),
+        (9, "logind"),
+    ] {
         report(name, &records(&mix(100_000, |_| kind)));
     }
+}
+
+/// The same lines with the definitions that there are, and with ten times as many, interleaved: the least of five.
+fn tenfold() {
+    let content = tempfile::tempdir().expect("a temporary folder");
+    let builtin = Parsers::builtin();
+    let count = builtin.products().count();
+    for number in 0..count * 9 {
+        let folder = content.path().join(format!("parsers/acme.device{number}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("parser.toml"), definition(number)).expect("a file");
+    }
+    let many = Parsers::load(Some(content.path())).expect("the definitions compile");
+    let records = records(&mix(200_000, |place| place % 10));
+    let settings = ParseSettings::default();
+    let mut least = [f64::MAX; 2];
+    for _ in 0..ROUNDS {
+        for (least, parsers) in least.iter_mut().zip([&builtin, &many]) {
+            *least = least.min(round(parsers, &settings, Depth::Core, &records));
+        }
+    }
+    let [few_seconds, many_seconds] = least;
+    println!(
+        "{count} definitions {few_seconds:.3} s, {} definitions {many_seconds:.3} s: {:+.1} %",
+        many.products().count(),
+        (many_seconds / few_seconds - 1.0) * 100.0
+    );
+}
+
+/// A definition as a vendor's might be, with anchors, tags and messages of its own.
+fn definition(number: usize) -> String {
+    let mut text = format!(
+        "title = \"Acme {number}\"\ncategory = \"network\"\nvendor = \"acme\"\n[recognise]\n\
+         apps = [\"acmed{number}\"]\nstart = [\"%ACME{number}-\", \"date={number}-\"]\n\
+         anywhere = [\"devid=\\\"ACME{number}\", \"acme{number}_id=\"]\n"
+    );
+    for message in 0..20 {
+        write!(
+            text,
+            "[[message]]\nname = \"m{message}\"\n\
+             template = 'Event {message} of <user.name:last> from <source.ip> port <source.port>'\n"
+        )
+        .expect("writing to a string");
+    }
+    text
 }
 
 fn report(name: &str, records: &[Record]) {

@@ -73,14 +73,23 @@ impl Body {
             "leef" => Self::Leef,
             "csv" => Self::Csv {
                 separator: spec(None, Some(separator.unwrap_or(",")), None)?.between,
-                columns: source.columns.iter().map(|name| name.as_str().into()).collect(),
+                columns: source
+                    .columns
+                    .iter()
+                    .map(|name| name.as_str().into())
+                    .collect(),
             },
             other => return Err(BodyError::Format(other.to_owned())),
         })
     }
 
     /// Takes the text apart. Whether it is of this format.
-    pub(crate) fn apply<'a>(&self, text: &'a str, mapping: &Mapping, frame: &mut Frame<'a>) -> bool {
+    pub(crate) fn apply<'a>(
+        &self,
+        text: &'a str,
+        mapping: &Mapping,
+        frame: &mut Frame<'a>,
+    ) -> bool {
         match self {
             Self::Pairs(spec, pairs_min) => {
                 let mut count = 0;
@@ -135,7 +144,9 @@ fn take_cef<'a>(text: &'a str, mapping: &Mapping, frame: &mut Frame<'a>) -> bool
     ] {
         mapping.take(key, Piece::Text(value), frame);
     }
-    cef::extension(cef.extension, |key, value| mapping.take(key, Piece::Text(value), frame));
+    cef::extension(cef.extension, |key, value| {
+        mapping.take(key, Piece::Text(value), frame);
+    });
     true
 }
 

@@ -70,7 +70,11 @@ mod tests {
         check("configuration", "access", Some(EventClass::Config));
         check("authentication", "start", Some(EventClass::Login));
         check("session", "end", Some(EventClass::Login));
-        check("intrusion_detection", "denied", Some(EventClass::IntrusionWarning));
+        check(
+            "intrusion_detection",
+            "denied",
+            Some(EventClass::IntrusionWarning),
+        );
         check("malware", "info", Some(EventClass::IntrusionWarning));
         check("database", "deletion", Some(EventClass::DataChange));
         check("database", "access", None);

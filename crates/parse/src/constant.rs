@@ -60,7 +60,9 @@ impl Table {
                 }
             }
         }
-        table.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        table
+            .prefixes
+            .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         table
     }
 
@@ -75,8 +77,13 @@ impl Table {
     fn find_lower(&self, text: &str) -> Option<&Fixed> {
         let by_prefix = || {
             let mut fitting = self.prefixes.iter();
-            fitting.find(|(prefix, _)| text.starts_with(&**prefix)).map(|(_, fixed)| fixed)
+            fitting
+                .find(|(prefix, _)| text.starts_with(&**prefix))
+                .map(|(_, fixed)| fixed)
         };
-        self.exact.get(text).or_else(by_prefix).or(self.default.as_ref())
+        self.exact
+            .get(text)
+            .or_else(by_prefix)
+            .or(self.default.as_ref())
     }
 }

@@ -21,10 +21,11 @@ pub(crate) fn read(folder: &Path, texts: &mut BTreeMap<String, String>) -> Resul
             Ok(text) => {
                 texts.insert(name, text);
             }
-            Err(error) if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) => {}
             Err(error) => return Err(unreadable(&file, error)),
         }
     }

@@ -8,7 +8,7 @@ use event::{EventClass, SourceCategory};
 
 use crate::body::{Body, BodyError};
 use crate::constant::{Fixed, Table};
-use crate::frame::{Frame, Symbol, Symbols};
+use crate::frame::{Frame, Piece, Symbol, Symbols};
 use crate::function::{Scope, Step, StepError};
 use crate::guard::Guard;
 use crate::header::Zone;
@@ -34,6 +34,8 @@ pub(crate) struct Definition {
     finally: Box<[Step]>,
     defaults: Box<[(Symbol, Fixed)]>,
     dispatch: Option<Symbol>,
+    /// `$rest`, which holds what follows the prefix, if the definition names it.
+    rest: Option<Symbol>,
     pub(crate) messages: Box<[Message]>,
     /// Messages by dispatched value; those without a code are in every list.
     by_code: HashMap<Box<str>, Box<[u16]>, ahash::RandomState>,
@@ -47,7 +49,7 @@ pub(crate) struct Definition {
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) name: Box<str>,
-    pub(crate) class: Option<Option<EventClass>>,
+    pub(crate) class: ClassRule,
     guard: Guard,
     templates: Box<[Template]>,
     on: Option<Symbol>,
@@ -55,8 +57,21 @@ pub(crate) struct Message {
     steps: Box<[Step]>,
 }
 
+/// Who decides the class of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClassRule {
+    /// The table of ECS categories.
+    ByCategory,
+    /// The message is of no class.
+    None,
+    /// The message's own.
+    Own(EventClass),
+}
+
 #[derive(Debug)]
 struct Layout {
+    before: Box<str>,
+    after: Box<str>,
     variables: Box<[(Box<str>, Box<str>)]>,
     /// The message, or none for the prefix.
     message: Option<u16>,
@@ -87,7 +102,10 @@ const SOURCE_BYTES_MAX: usize = 1 << 20;
 
 impl Definition {
     /// Compiles the text of a `parser.toml`.
-    pub(crate) fn compile(name: &str, text: &str) -> Result<(Self, DefinitionSource), DefinitionError> {
+    pub(crate) fn compile(
+        name: &str,
+        text: &str,
+    ) -> Result<(Self, DefinitionSource), DefinitionError> {
         if text.len() > SOURCE_BYTES_MAX {
             return Err(DefinitionError::Size(text.len()));
         }
@@ -111,6 +129,7 @@ impl Definition {
         }
         let defaults = constants(&source.set, &mut symbols);
         let dispatch = source.dispatch.as_deref().map(|name| symbols.intern(name));
+        let rest = text.contains("\"$rest\"").then(|| symbols.intern("$rest"));
         let layout = layout(&source)?;
         if let Some(layout) = &layout {
             layout.intern(&mut symbols)?;
@@ -135,6 +154,7 @@ impl Definition {
             finally,
             defaults,
             dispatch,
+            rest,
             by_code: by_code(&source.messages),
             by_byte: by_byte(&source.messages, &messages),
             messages: messages.into(),
@@ -152,12 +172,18 @@ impl Definition {
         frame: &mut Frame<'a>,
     ) -> Option<&'a Message> {
         let (text, layout_for) = match (layout, self.layout.as_ref().map(|layout| layout.message)) {
-            (Some(template), Some(None)) => (self.after(std::slice::from_ref(template), text, frame)?, None),
+            (Some(template), Some(None)) => (
+                self.after(std::slice::from_ref(template), text, frame)?,
+                None,
+            ),
             (Some(template), Some(Some(message))) => {
                 (self.after_prefix(text, frame)?, Some((template, message)))
             }
             (None, _) | (Some(_), None) => (self.after_prefix(text, frame)?, None),
         };
+        if let Some(rest) = self.rest {
+            frame.put(rest, Piece::Text(text.into()));
+        }
         if let Some(body) = &self.body
             && !body.apply(text, &self.mapping, frame)
         {
@@ -165,7 +191,10 @@ impl Definition {
         }
         apply_all(&self.steps, frame);
         let (number, message) = self.message(text, layout_for, frame)?;
-        debug_assert!(usize::from(number) < self.messages.len(), "numbers are places");
+        debug_assert!(
+            usize::from(number) < self.messages.len(),
+            "numbers are places"
+        );
         for (symbol, constant) in &message.constants {
             frame.put(*symbol, constant.piece());
         }
@@ -221,12 +250,16 @@ impl Definition {
     }
 
     fn candidates(&self, text: &str, frame: &Frame<'_>) -> &[u16] {
-        let code = self.dispatch.and_then(|symbol| frame.get(symbol)?.to_text());
+        let code = self
+            .dispatch
+            .and_then(|symbol| frame.get(symbol)?.to_text());
         if let Some(found) = code.and_then(|code| self.by_code.get(&*code)) {
             return found;
         }
         let first = text.bytes().next().unwrap_or(0);
-        self.by_byte.get(usize::from(first)).map_or(&[], |list| list)
+        self.by_byte
+            .get(usize::from(first))
+            .map_or(&[], |list| list)
     }
 
     /// Compiles a site's own layout, if this definition has one.
@@ -243,18 +276,20 @@ impl Definition {
 impl Message {
     fn compile(source: &MessageSource, scope: &mut Scope<'_>) -> Result<Self, DefinitionError> {
         let texts = source.template.iter().chain(&source.templates);
-        let class = source.class.as_deref().map(|class| match class {
-            "none" => Ok(None),
-            name => EventClass::from_name(name)
-                .map(Some)
-                .ok_or_else(|| DefinitionError::Class {
+        let class = match source.class.as_deref() {
+            None => ClassRule::ByCategory,
+            Some("none") => ClassRule::None,
+            Some(name) => {
+                let class = EventClass::from_name(name);
+                ClassRule::Own(class.ok_or_else(|| DefinitionError::Class {
                     message: source.name.clone(),
                     class: name.to_owned(),
-                }),
-        });
+                })?)
+            }
+        };
         Ok(Self {
             name: source.name.as_str().into(),
-            class: class.transpose()?,
+            class,
             guard: Guard::compile(&source.when, &source.unless, scope.symbols),
             templates: texts
                 .map(|text| Template::compile(text, scope.symbols))
@@ -291,24 +326,31 @@ impl Message {
     }
 }
 
+/// A variable that stands for this makes everything after it in a layout optional (PostgreSQL's `%q`).
+const OPENS_OPTIONAL: &str = "{?";
+
 impl Layout {
     /// Makes the symbols of all variables part of the definition, so that a site's own layout may use any.
     fn intern(&self, symbols: &mut Symbols) -> Result<(), TemplateError> {
         for (_, slot) in &self.variables {
             // Followed by a character that stands in no log, since open text may not be followed by a slot.
-            Template::compile(&format!("{slot}\u{1}"), symbols)?;
+            if slot.as_ref() != OPENS_OPTIONAL {
+                Template::compile(&format!("{slot}\u{1}"), symbols)?;
+            }
         }
         Ok(())
     }
 
     /// A site's layout with its variables replaced by slots; the rest is literal.
     fn template(&self, text: &str) -> String {
-        let mut template = String::new();
+        let mut template = String::from(&*self.before);
+        let mut open = 0;
         let mut rest = text;
         'next: while let Some(letter) = rest.chars().next() {
             for (variable, slot) in &self.variables {
                 if let Some(after) = rest.strip_prefix(&**variable) {
                     template.push_str(slot);
+                    open += usize::from(slot.as_ref() == OPENS_OPTIONAL);
                     rest = after;
                     continue 'next;
                 }
@@ -319,6 +361,8 @@ impl Layout {
             template.push(letter);
             rest = rest.get(letter.len_utf8()..).unwrap_or_default();
         }
+        template.push_str(&"}".repeat(open));
+        template.push_str(&self.after);
         template
     }
 
@@ -385,7 +429,10 @@ fn layout(source: &DefinitionSource) -> Result<Option<Layout>, DefinitionError> 
     let message = match layout.target.as_str() {
         "prefix" => None,
         name => {
-            let place = source.messages.iter().position(|message| message.name == name);
+            let place = source
+                .messages
+                .iter()
+                .position(|message| message.name == name);
             let number = place.and_then(|place| u16::try_from(place).ok());
             Some(number.ok_or_else(|| DefinitionError::Target(name.to_owned()))?)
         }
@@ -398,13 +445,16 @@ fn layout(source: &DefinitionSource) -> Result<Option<Layout>, DefinitionError> 
     // The longest first: `$request` is also the beginning of `$request_time`.
     variables.sort_by_key(|(variable, _)| std::cmp::Reverse(variable.len()));
     Ok(Some(Layout {
+        before: layout.before.as_str().into(),
+        after: layout.after.as_str().into(),
         variables: variables.into(),
         message,
     }))
 }
 
 fn zone(source: &DefinitionSource) -> Result<Option<Zone>, DefinitionError> {
-    let parse = |name: &str| Zone::parse(name).ok_or_else(|| DefinitionError::Zone(name.to_owned()));
+    let parse =
+        |name: &str| Zone::parse(name).ok_or_else(|| DefinitionError::Zone(name.to_owned()));
     source.zone.as_deref().map(parse).transpose()
 }
 
@@ -444,4 +494,3 @@ fn fingerprint(text: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
-

@@ -82,7 +82,12 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = |text: &Option<Box<str>>| text.as_deref().unwrap_or("-").to_owned();
-        writeln!(f, "header   host {}, tag {}", known(&self.host), known(&self.app))?;
+        writeln!(
+            f,
+            "header   host {}, tag {}",
+            known(&self.host),
+            known(&self.app)
+        )?;
         writeln!(f, "message  {}", self.message)?;
         for attempt in &self.attempts {
             let reason = match attempt.reason {
@@ -99,6 +104,10 @@ impl fmt::Display for Explanation {
             }
         }
         let (product, kind) = (known(&self.product), known(&self.kind));
-        write!(f, "result   {product} {kind}, parse level {}", known(&self.level))
+        write!(
+            f,
+            "result   {product} {kind}, parse level {}",
+            known(&self.level)
+        )
     }
 }

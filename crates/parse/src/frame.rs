@@ -105,7 +105,7 @@ pub(crate) enum Piece<'a> {
     /// A constant list of a definition.
     Constants(&'a [Box<str>]),
     /// Several values.
-    List(Vec<Piece<'a>>),
+    List(Vec<Self>),
     /// A whole number.
     Integer(i64),
     /// A number with a fraction.

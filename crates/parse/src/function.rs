@@ -163,14 +163,14 @@ impl StepSource {
     }
 
     /// The one name in `from`.
-    fn from(&self, scope: &mut Scope<'_>) -> Result<Symbol, StepError> {
+    fn operand(&self, scope: &mut Scope<'_>) -> Result<Symbol, StepError> {
         let [from] = self.from.as_slice() else {
             return Err(self.needs("one name in `from`"));
         };
         Ok(scope.symbols.intern(from))
     }
 
-    fn from_many(&self, scope: &mut Scope<'_>) -> Result<Box<[Symbol]>, StepError> {
+    fn operands(&self, scope: &mut Scope<'_>) -> Result<Box<[Symbol]>, StepError> {
         if self.from.as_slice().is_empty() {
             return Err(self.needs("`from`"));
         }
@@ -179,16 +179,18 @@ impl StepSource {
     }
 
     /// The one name in `to`.
-    fn to(&self, scope: &mut Scope<'_>) -> Result<Symbol, StepError> {
+    fn result(&self, scope: &mut Scope<'_>) -> Result<Symbol, StepError> {
         let [to] = self.to.as_slice() else {
             return Err(self.needs("one name in `to`"));
         };
         Ok(scope.symbols.intern_output(to))
     }
 
-    fn to_many(&self, scope: &mut Scope<'_>) -> Box<[Symbol]> {
+    fn results(&self, scope: &mut Scope<'_>) -> Box<[Symbol]> {
         let names = self.to.as_slice().iter();
-        names.map(|name| scope.symbols.intern_output(name)).collect()
+        names
+            .map(|name| scope.symbols.intern_output(name))
+            .collect()
     }
 
     fn table<'s>(&self, scope: &Scope<'s>) -> Result<&'s Table, StepError> {

@@ -100,9 +100,9 @@ impl Expected {
     fn fits(&self, value: &Piece<'_>) -> bool {
         match self {
             Self::Whole(text) => value.is(text),
-            Self::Prefix(prefix) => {
-                value.to_text().is_some_and(|value| value.starts_with(&**prefix))
-            }
+            Self::Prefix(prefix) => value
+                .to_text()
+                .is_some_and(|value| value.starts_with(&**prefix)),
         }
     }
 }

@@ -13,7 +13,7 @@ use event::{
 use crate::builtin::BUILTIN;
 use crate::class;
 use crate::definition::source::Subject;
-use crate::definition::{Definition, DefinitionError, Message};
+use crate::definition::{ClassRule, Definition, DefinitionError, Message};
 use crate::explain::{Attempt, Explanation, Reason, Verdict};
 use crate::frame::{Frame, Piece, Symbol};
 use crate::header::{self, Header, Reference, ZoneFrom};
@@ -154,7 +154,7 @@ impl Parsers {
         let text = text_of(&record.raw);
         let line = Line::read(&text, record, settings, depth);
         let found = self.find(record, &line);
-        self.write(record, settings, &line, found, event);
+        self.write(record, settings, &line, found.as_ref(), event);
     }
 
     /// How a record is understood, step by step.
@@ -167,9 +167,18 @@ impl Parsers {
             (Reason::Named, self.named(record, &line).collect::<Vec<_>>()),
             (
                 Reason::Near,
-                self.recogniser.near(header.app_name, header.message).iter().collect(),
+                self.recogniser
+                    .near(header.app_name, header.message)
+                    .iter()
+                    .collect(),
             ),
-            (Reason::Anywhere, self.recogniser.far(line.text, header.message).iter().collect()),
+            (
+                Reason::Anywhere,
+                self.recogniser
+                    .far(line.text, header.message)
+                    .iter()
+                    .collect(),
+            ),
             (Reason::Always, self.recogniser.always().iter().collect()),
         ];
         let mut attempts = Vec::new();
@@ -180,7 +189,13 @@ impl Parsers {
         }
         let mut event = Event::default();
         self.parse_into(record, settings, Depth::Full, &mut event);
-        Explanation::new(header.app_name, header.hostname, header.message, attempts, &event)
+        Explanation::new(
+            header.app_name,
+            header.hostname,
+            header.message,
+            attempts,
+            &event,
+        )
     }
 
     fn explain_attempt(&self, reason: Reason, number: Number, line: &Line<'_>) -> Option<Attempt> {
@@ -260,7 +275,9 @@ impl Parsers {
         if let Some(found) = self.first(self.named(record, line), line, &mut claimed) {
             return Some(found);
         }
-        let near = self.recogniser.near(line.header.app_name, line.header.message);
+        let near = self
+            .recogniser
+            .near(line.header.app_name, line.header.message);
         if let Some(found) = self.first(near.iter(), line, &mut claimed) {
             return Some(found);
         }
@@ -276,7 +293,11 @@ impl Parsers {
 
     /// The definitions that the listener or the sender's settings name.
     fn named(&self, record: &Record, line: &Line<'_>) -> impl Iterator<Item = Number> {
-        let own = self.recogniser.of_listener(&record.origin.listener).iter().copied();
+        let own = self
+            .recogniser
+            .of_listener(&record.origin.listener)
+            .iter()
+            .copied();
         let hinted = line.sender.and_then(|sender| sender.product.as_deref());
         own.chain(hinted.and_then(|name| self.by_name.get(name)).copied())
     }
@@ -318,7 +339,8 @@ impl Parsers {
         let layout = line.sender.and_then(|sender| sender.layout(definition));
         let mut message = definition.apply(line.header.message, layout, &mut frame);
         // Without a PRI what looked like a header may be a part of the product's own line.
-        let no_header = line.header.priority.is_none() && line.text.len() != line.header.message.len();
+        let no_header =
+            line.header.priority.is_none() && line.text.len() != line.header.message.len();
         let mut headless = false;
         if message.is_none() && no_header {
             let mut whole = Frame::new(reference, line.depth, definition.symbols.len());
@@ -342,27 +364,30 @@ impl Parsers {
         record: &Record,
         settings: &ParseSettings,
         line: &Line<'_>,
-        found: Option<Found<'_>>,
+        found: Option<&Found<'_>>,
         event: &mut Event,
     ) {
-        let from_definition = found.as_ref().and_then(|found| {
-            match found.frame.get(found.builtin.timestamp?)? {
+        let from_definition =
+            found.and_then(|found| match found.frame.get(found.builtin.timestamp?)? {
                 Piece::Date(at) => Some(*at),
                 _ => None,
-            }
-        });
+            });
         if from_definition.is_none() {
-            let stamp = found
-                .as_ref()
-                .map_or_else(|| line.header_time(line.reference), |found| found.frame.header_time);
-            event.append(Field::TIMESTAMP, Value::Date(stamp.unwrap_or(record.received_at)));
+            let stamp = match found {
+                Some(found) => found.frame.header_time,
+                None => line.header_time(line.reference),
+            };
+            event.append(
+                Field::TIMESTAMP,
+                Value::Date(stamp.unwrap_or(record.received_at)),
+            );
         }
         write_receipt(record, event);
-        if let Some(found) = &found {
+        if let Some(found) = found {
             found.frame.write(&found.definition.symbols, event);
         }
-        let subject = found.as_ref().map_or(Subject::Host, |found| found.definition.subject);
-        if found.as_ref().is_none_or(|found| !found.headless) {
+        let subject = found.map_or(Subject::Host, |found| found.definition.subject);
+        if found.is_none_or(|found| !found.headless) {
             write_header(line, subject, event);
         }
         if line.depth == Depth::Full {
@@ -371,7 +396,7 @@ impl Parsers {
             }
             mirror_addresses(event);
         }
-        self.write_own(record, settings, line, found.as_ref(), event);
+        self.write_own(record, settings, line, found, event);
     }
 
     /// The fields under `nhatky.` that say how the record was understood.
@@ -401,11 +426,18 @@ impl Parsers {
         }
         if let Some(definition) = definition {
             event.append(Field::NHATKY_PRODUCT, Value::Text(&definition.name));
-            event.append(Field::NHATKY_CATEGORY, Value::Text(definition.category.name()));
+            event.append(
+                Field::NHATKY_CATEGORY,
+                Value::Text(definition.category.name()),
+            );
         }
         if let Some(message) = message {
             event.append(Field::NHATKY_MESSAGE, Value::Text(&message.name));
-            let class = message.class.unwrap_or_else(|| class::of(event));
+            let class = match message.class {
+                ClassRule::ByCategory => class::of(event),
+                ClassRule::None => None,
+                ClassRule::Own(class) => Some(class),
+            };
             if let Some(class) = class {
                 event.append(Field::NHATKY_CLASS, Value::Text(class.name()));
             }
@@ -448,12 +480,17 @@ impl<'a> Line<'a> {
 fn write_receipt(record: &Record, event: &mut Event) {
     let origin = &record.origin;
     event.append(Field::EVENT_INGESTED, Value::Date(record.received_at));
-    event.append(Field::NHATKY_TRANSPORT, Value::Text(origin.transport.name()));
+    event.append(
+        Field::NHATKY_TRANSPORT,
+        Value::Text(origin.transport.name()),
+    );
     event.append(Field::NHATKY_LISTENER, Value::Text(&origin.listener));
     if let Some(peer) = origin.peer {
         event.append(Field::NHATKY_PEER, Value::Address(peer.ip().to_canonical()));
     }
-    if let Some(Identity::Tls(name) | Identity::Token(name) | Identity::Import(name)) = &origin.identity {
+    if let Some(Identity::Tls(name) | Identity::Token(name) | Identity::Import(name)) =
+        &origin.identity
+    {
         event.append(Field::NHATKY_IDENTITY, Value::Text(name));
     }
     if let Some(Mark::Truncated { original_bytes }) = record.mark {
@@ -476,9 +513,15 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
     let rows = [
         (Field::LOG_SYSLOG_PRIORITY, code(header.priority)),
         (Field::LOG_SYSLOG_FACILITY_CODE, code(header.facility())),
-        (Field::LOG_SYSLOG_FACILITY_NAME, name(header.facility_name())),
+        (
+            Field::LOG_SYSLOG_FACILITY_NAME,
+            name(header.facility_name()),
+        ),
         (Field::LOG_SYSLOG_SEVERITY_CODE, code(header.severity())),
-        (Field::LOG_SYSLOG_SEVERITY_NAME, name(header.severity_name())),
+        (
+            Field::LOG_SYSLOG_SEVERITY_NAME,
+            name(header.severity_name()),
+        ),
         (Field::LOG_SYSLOG_HOSTNAME, header.hostname.map(Value::Text)),
         (Field::LOG_SYSLOG_APPNAME, header.app_name.map(Value::Text)),
         (Field::LOG_SYSLOG_PROCID, header.proc_id.map(Value::Text)),
@@ -497,7 +540,13 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
         (hostname, header.hostname.filter(|_| full).map(Value::Text)),
         (Field::PROCESS_NAME, header.app_name.map(Value::Text)),
         (Field::PROCESS_PID, number(header.proc_id)),
-        (Field::EVENT_SEQUENCE, header.sequence.and_then(|n| i64::try_from(n).ok()).map(Value::Integer)),
+        (
+            Field::EVENT_SEQUENCE,
+            header
+                .sequence
+                .and_then(|n| i64::try_from(n).ok())
+                .map(Value::Integer),
+        ),
     ];
     for (field, value) in unless_given {
         if let Some(value) = value
@@ -512,8 +561,16 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
 /// `source.address` and its like are the address, else the name.
 fn mirror_addresses(event: &mut Event) {
     for (address, ip, domain) in [
-        (Field::SOURCE_ADDRESS, Field::SOURCE_IP, Field::SOURCE_DOMAIN),
-        (Field::DESTINATION_ADDRESS, Field::DESTINATION_IP, Field::DESTINATION_DOMAIN),
+        (
+            Field::SOURCE_ADDRESS,
+            Field::SOURCE_IP,
+            Field::SOURCE_DOMAIN,
+        ),
+        (
+            Field::DESTINATION_ADDRESS,
+            Field::DESTINATION_IP,
+            Field::DESTINATION_DOMAIN,
+        ),
     ] {
         if event.has(address) {
             continue;
@@ -533,14 +590,20 @@ fn write_source(
     product: &str,
     event: &mut Event,
 ) {
-    let relay = record.origin.peer.is_some_and(|peer| settings.is_relay(peer.ip()));
+    let relay = record
+        .origin
+        .peer
+        .is_some_and(|peer| settings.is_relay(peer.ip()));
     if let Some(hostname) = header.hostname.filter(|_| relay) {
         let sender = record.origin.sender();
         let source = format!("{sender}>{hostname}/{product}");
         return event.append(Field::NHATKY_SOURCE, Value::Text(&source));
     }
     SENDER.with_borrow_mut(|(origin, source, sender_bytes)| {
-        if !origin.as_ref().is_some_and(|origin| Arc::ptr_eq(origin, &record.origin)) {
+        if !origin
+            .as_ref()
+            .is_some_and(|origin| Arc::ptr_eq(origin, &record.origin))
+        {
             source.clear();
             source.push_str(&record.origin.sender());
             source.push('/');

@@ -1,6 +1,6 @@
 //! Which definitions a line may belong to: one automaton over the anchors of all of them, tables for the rest.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, Anchored, Input, MatchKind, StartKind};
 use memchr::memmem;
@@ -45,18 +45,24 @@ impl Recogniser {
     pub(crate) fn compile(sources: &[&RecogniseSource]) -> Result<Self, AnchorError> {
         let each = || (0u16..).zip(sources.iter().copied());
         Ok(Self {
-            apps: by_text(each().map(|(number, source)| (number, &source.apps[..]))),
-            listeners: by_text(each().map(|(number, source)| (number, &source.listeners[..]))),
+            apps: table(lists(
+                sources,
+                |source| &source.apps,
+                str::to_ascii_lowercase,
+            )),
+            listeners: table(lists(sources, |source| &source.listeners, str::to_owned)),
             start: Anchors::compile(
-                each().map(|(number, source)| (number, &source.start[..])),
+                lists(sources, |source| &source.start, str::to_owned),
                 StartKind::Anchored,
             )?,
             anywhere: Anchors::compile(
-                each().map(|(number, source)| (number, &source.anywhere[..])),
+                lists(sources, |source| &source.anywhere, str::to_owned),
                 StartKind::Unanchored,
             )?,
             json: each()
-                .flat_map(|(number, source)| source.json_keys.iter().map(move |keys| (number, keys)))
+                .flat_map(|(number, source)| {
+                    source.json_keys.iter().map(move |keys| (number, keys))
+                })
                 .map(|(number, keys)| {
                     let quoted = keys.iter().map(|key| {
                         let last = key.rsplit('.').next().unwrap_or(key);
@@ -90,7 +96,8 @@ impl Recogniser {
         // A line without a header may begin with its own date.
         if message.starts_with(|letter: char| letter.is_ascii_digit()) {
             let date = |letter: char| letter.is_ascii_digit() || "/-:., TZ+".contains(letter);
-            self.start.at_start(message.trim_start_matches(date), &mut add);
+            self.start
+                .at_start(message.trim_start_matches(date), &mut add);
         }
         if let Some(app) = app {
             let found = self.apps.get(app).or_else(|| {
@@ -113,7 +120,10 @@ impl Recogniser {
         });
         if message.starts_with('{') && !self.json.is_empty() {
             for (number, keys) in &self.json {
-                if keys.iter().all(|key| memmem::find(message.as_bytes(), key.as_bytes()).is_some()) {
+                if keys
+                    .iter()
+                    .all(|key| memmem::find(message.as_bytes(), key.as_bytes()).is_some())
+                {
                     candidates.add(self.priority_of(*number), keys.len(), *number);
                 }
             }
@@ -141,7 +151,9 @@ impl Recogniser {
     pub(crate) fn requirements_met(&self, number: Number, line: &str) -> bool {
         let finders = self.require.get(usize::from(number));
         finders.is_none_or(|finders| {
-            finders.iter().all(|finder| finder.find(line.as_bytes()).is_some())
+            finders
+                .iter()
+                .all(|finder| finder.find(line.as_bytes()).is_some())
         })
     }
 
@@ -151,16 +163,10 @@ impl Recogniser {
 }
 
 impl Anchors {
-    fn compile<'s>(
-        texts: impl Iterator<Item = (Number, &'s [String])>,
+    fn compile(
+        by_text: BTreeMap<String, Vec<Number>>,
         start: StartKind,
     ) -> Result<Self, AnchorError> {
-        let mut by_text: std::collections::BTreeMap<&str, Vec<Number>> = Default::default();
-        for (number, texts) in texts {
-            for text in texts {
-                by_text.entry(text).or_default().push(number);
-            }
-        }
         let automaton = AhoCorasickBuilder::new()
             .match_kind(MatchKind::Standard)
             .start_kind(start)
@@ -178,8 +184,15 @@ impl Anchors {
         let mut state = aho_corasick::automaton::OverlappingState::start();
         loop {
             self.automaton.find_overlapping(input.clone(), &mut state);
-            let Some(found) = state.get_match() else { return };
-            for number in self.of.get(found.pattern().as_usize()).into_iter().flatten() {
+            let Some(found) = state.get_match() else {
+                return;
+            };
+            for number in self
+                .of
+                .get(found.pattern().as_usize())
+                .into_iter()
+                .flatten()
+            {
                 each(*number, found.len());
             }
         }
@@ -187,7 +200,12 @@ impl Anchors {
 
     fn everywhere(&self, text: &str, mut each: impl FnMut(Number, usize)) {
         for found in self.automaton.find_overlapping_iter(text).take(ANCHORS_MAX) {
-            for number in self.of.get(found.pattern().as_usize()).into_iter().flatten() {
+            for number in self
+                .of
+                .get(found.pattern().as_usize())
+                .into_iter()
+                .flatten()
+            {
                 each(*number, found.len());
             }
         }
@@ -217,17 +235,24 @@ impl Candidates {
     }
 }
 
-fn by_text<'s>(
-    texts: impl Iterator<Item = (Number, &'s [String])>,
-) -> HashMap<Box<str>, Box<[Number]>, ahash::RandomState> {
-    let mut lists: std::collections::BTreeMap<String, Vec<Number>> = Default::default();
-    for (number, texts) in texts {
-        for text in texts {
-            lists.entry(text.to_ascii_lowercase()).or_default().push(number);
+/// Texts of one kind, with the definitions that name each.
+fn lists(
+    sources: &[&RecogniseSource],
+    texts: fn(&RecogniseSource) -> &[String],
+    key: fn(&str) -> String,
+) -> BTreeMap<String, Vec<Number>> {
+    let mut lists: BTreeMap<String, Vec<Number>> = BTreeMap::new();
+    for (number, source) in (0u16..).zip(sources) {
+        for text in texts(source) {
+            lists.entry(key(text)).or_default().push(number);
         }
     }
     lists
-        .into_iter()
-        .map(|(text, numbers)| (text.into(), numbers.into()))
-        .collect()
+}
+
+fn table(
+    lists: BTreeMap<String, Vec<Number>>,
+) -> HashMap<Box<str>, Box<[Number]>, ahash::RandomState> {
+    let row = |(text, numbers): (String, Vec<Number>)| (text.into(), numbers.into());
+    lists.into_iter().map(row).collect()
 }

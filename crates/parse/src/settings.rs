@@ -56,20 +56,26 @@ impl SiteLayout {
             let template = definition.compile_layout(&self.text);
             (definition.fingerprint, template.ok().flatten())
         });
-        template.as_ref().filter(|_| *fingerprint == definition.fingerprint)
+        template
+            .as_ref()
+            .filter(|_| *fingerprint == definition.fingerprint)
     }
 }
 
 impl Sender {
     pub(crate) fn layout(&self, definition: &Definition) -> Option<&Template> {
         let mut layouts = self.layouts.iter();
-        layouts.find(|layout| layout.product == definition.name)?.template(definition)
+        layouts
+            .find(|layout| layout.product == definition.name)?
+            .template(definition)
     }
 }
 
 /// What is wrong with a setting.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("no time zone {zone:?}: write an IANA name such as Asia/Ho_Chi_Minh, or an offset such as +07:00")]
+#[error(
+    "no time zone {zone:?}: write an IANA name such as Asia/Ho_Chi_Minh, or an offset such as +07:00"
+)]
 pub struct ZoneError {
     zone: String,
 }
@@ -126,7 +132,9 @@ impl ParseSettings {
 
     /// Every sender's name with what is known of it.
     pub(crate) fn senders(&self) -> impl Iterator<Item = (&str, &Sender)> {
-        self.senders.iter().map(|(name, sender)| (name.as_str(), sender))
+        self.senders
+            .iter()
+            .map(|(name, sender)| (name.as_str(), sender))
     }
 
     pub(crate) fn zone(&self) -> &Zone {

@@ -65,12 +65,21 @@ impl Parsers {
             ..TestReport::default()
         };
         for (number, event) in events.iter().enumerate() {
-            let wanted = expected.next().and_then(|line| serde_json::from_str(line).ok());
-            compare(number + 1, &wanted.unwrap_or_default(), event, &mut report.differences);
+            let wanted = expected
+                .next()
+                .and_then(|line| serde_json::from_str(line).ok());
+            compare(
+                number + 1,
+                &wanted.unwrap_or_default(),
+                event,
+                &mut report.differences,
+            );
         }
         let left = expected.count();
         if left > 0 {
-            report.differences.push(format!("{left} expected events have no sample"));
+            report
+                .differences
+                .push(format!("{left} expected events have no sample"));
         }
         report.uncovered = self.uncovered(folder, &events);
         Ok(report)
@@ -120,7 +129,11 @@ impl Parsers {
         let settings = SenderSettings {
             zone: sample.tz,
             product: sample.product_hint,
-            layouts: sample.layout.into_iter().map(|layout| (product.clone(), layout)).collect(),
+            layouts: sample
+                .layout
+                .into_iter()
+                .map(|layout| (product.clone(), layout))
+                .collect(),
         };
         let settings = ParseSettings::default().with_sender(listener, settings);
         let origin = Origin {
@@ -131,7 +144,12 @@ impl Parsers {
         };
         let record = Record::new(Arc::new(origin), NOW, Bytes::from(sample.raw));
         let mut event = Event::default();
-        self.parse_into(&record, &settings.unwrap_or_default(), Depth::Full, &mut event);
+        self.parse_into(
+            &record,
+            &settings.unwrap_or_default(),
+            Depth::Full,
+            &mut event,
+        );
         match serde_json::to_value(&event) {
             Ok(Value::Object(mut fields)) => {
                 fields.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
@@ -151,8 +169,13 @@ impl Parsers {
             .filter(|event| text(event, "nhatky.product").as_deref() == Some(&product))
             .filter_map(|event| text(event, "nhatky.message"))
             .collect();
-        let definition = self.definitions.iter().find(|known| *known.name == *product);
-        let messages = definition.iter().flat_map(|definition| &definition.messages);
+        let definition = self
+            .definitions
+            .iter()
+            .find(|known| *known.name == *product);
+        let messages = definition
+            .iter()
+            .flat_map(|definition| &definition.messages);
         let names: BTreeSet<&str> = messages.map(|message| &*message.name).collect();
         let missing = names.into_iter().filter(|name| !shown.contains(*name));
         missing.map(str::to_owned).collect()
@@ -171,7 +194,9 @@ fn compare(
         if wanted != got {
             let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
             let (wanted, got) = (show(wanted), show(got));
-            differences.push(format!("sample {number}: {name}: expected {wanted}, got {got}"));
+            differences.push(format!(
+                "sample {number}: {name}: expected {wanted}, got {got}"
+            ));
         }
     }
 }

@@ -44,8 +44,17 @@ fn json(event: &Event) -> String {
 fn check(raw: &[u8]) {
     for depth in [Depth::Core, Depth::Full] {
         let event = parse(raw, depth);
-        assert_eq!(json(&event), json(&parse(raw, depth)), "the same record gives the same event");
-        for field in [Field::TIMESTAMP, Field::EVENT_KIND, Field::NHATKY_PARSE, Field::NHATKY_SOURCE] {
+        assert_eq!(
+            json(&event),
+            json(&parse(raw, depth)),
+            "the same record gives the same event"
+        );
+        for field in [
+            Field::TIMESTAMP,
+            Field::EVENT_KIND,
+            Field::NHATKY_PARSE,
+            Field::NHATKY_SOURCE,
+        ] {
             assert_eq!(event.values(field).count(), 1, "{field} of {raw:?}");
         }
     }
@@ -54,16 +63,28 @@ fn check(raw: &[u8]) {
 /// A sample, cut, spliced with another one, with bytes put in its midst.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let place = || any::<prop::sample::Index>();
-    (place(), place(), place(), place(), prop::collection::vec(any::<u8>(), 0..6)).prop_map(
-        |(first, second, cut, from, noise)| {
+    (
+        place(),
+        place(),
+        place(),
+        place(),
+        prop::collection::vec(any::<u8>(), 0..6),
+    )
+        .prop_map(|(first, second, cut, from, noise)| {
             let first = first.get(&SAMPLES);
             let second = second.get(&SAMPLES);
-            let mut bytes = first.get(..cut.index(first.len() + 1)).unwrap_or_default().to_vec();
+            let mut bytes = first
+                .get(..cut.index(first.len() + 1))
+                .unwrap_or_default()
+                .to_vec();
             bytes.extend(noise);
-            bytes.extend(second.get(from.index(second.len() + 1)..).unwrap_or_default());
+            bytes.extend(
+                second
+                    .get(from.index(second.len() + 1)..)
+                    .unwrap_or_default(),
+            );
             bytes
-        },
-    )
+        })
 }
 
 proptest! {
@@ -89,7 +110,17 @@ proptest! {
 #[test]
 fn long_hostile_lines_are_read_in_linear_time() {
     // Not timed: a quadratic reader would not end within the test's limit.
-    for part in ["a=b ", "[", "\"", "<", "CEF:0|", "{\"a\":", "%ASA-6-1: ", " from ", "\\"] {
+    for part in [
+        "a=b ",
+        "[",
+        "\"",
+        "<",
+        "CEF:0|",
+        "{\"a\":",
+        "%ASA-6-1: ",
+        " from ",
+        "\\",
+    ] {
         let event = parse(part.repeat(1 << 18).as_bytes(), Depth::Full);
         assert!(event.has(Field::NHATKY_PARSE));
     }

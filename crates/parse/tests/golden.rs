@@ -23,7 +23,11 @@ fn golden_events_of_every_sample() {
     let parsers = Parsers::builtin();
     let mut problems = Vec::new();
     for folder in folders() {
-        let name = folder.file_name().expect("a folder has a name").to_string_lossy().into_owned();
+        let name = folder
+            .file_name()
+            .expect("a folder has a name")
+            .to_string_lossy()
+            .into_owned();
         let bless = std::env::var("NHATKY_BLESS").unwrap_or_default();
         if bless == "1" || bless == name {
             parsers.bless(&folder).expect("the folder is writable");
@@ -32,7 +36,12 @@ fn golden_events_of_every_sample() {
         if report.samples == 0 {
             problems.push(format!("{name}: no samples"));
         }
-        problems.extend(report.differences.iter().map(|what| format!("{name}: {what}")));
+        problems.extend(
+            report
+                .differences
+                .iter()
+                .map(|what| format!("{name}: {what}")),
+        );
         if !report.uncovered.is_empty() {
             println!("{name}: no sample shows {}", report.uncovered.join(", "));
         }

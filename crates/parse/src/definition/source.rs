@@ -100,6 +100,12 @@ pub(crate) struct LayoutSource {
     pub(crate) target: String,
     #[serde(default)]
     pub(crate) default: Vec<String>,
+    /// Template before every layout.
+    #[serde(default)]
+    pub(crate) before: String,
+    /// Template after every layout.
+    #[serde(default)]
+    pub(crate) after: String,
     pub(crate) variables: BTreeMap<String, String>,
 }
 
@@ -120,8 +126,6 @@ pub(crate) struct MessageSource {
     pub(crate) class: Option<String>,
     #[serde(default)]
     pub(crate) set: BTreeMap<String, Constant>,
-    #[serde(default)]
-    pub(crate) map: BTreeMap<String, OneOrMany>,
     #[serde(default, rename = "do")]
     pub(crate) steps: Vec<StepSource>,
 }

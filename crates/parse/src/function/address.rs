@@ -19,11 +19,11 @@ pub(super) fn domain_user(
     source: &StepSource,
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
-    let [name, domain] = *source.to_many(scope) else {
+    let [name, domain] = *source.results(scope) else {
         return Err(source.needs("`to` = [name, domain]"));
     };
     Ok(Box::new(DomainUser {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         name,
         domain,
     }))
@@ -36,7 +36,9 @@ impl Function for DomainUser {
         };
         let name = part(text.clone(), |text| event::split_account(text).0);
         frame.put(self.name, Piece::Text(name));
-        let domain = part(text, |text| event::split_account(text).1.unwrap_or_default());
+        let domain = part(text, |text| {
+            event::split_account(text).1.unwrap_or_default()
+        });
         frame.put(self.domain, Piece::Text(domain));
     }
 }
@@ -58,7 +60,7 @@ pub(super) fn endpoint(
         return Err(source.needs("one name in `to`"));
     };
     Ok(Box::new(Endpoint {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         ip: scope.symbols.intern_output(&format!("{base}.ip")),
         domain: scope.symbols.intern_output(&format!("{base}.domain")),
         port: scope.symbols.intern_output(&format!("{base}.port")),

@@ -16,8 +16,8 @@ pub(super) fn copy(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Copy {
-        from: source.from(scope)?,
-        to: source.to_many(scope),
+        from: source.operand(scope)?,
+        to: source.results(scope),
         leave: true,
     }))
 }
@@ -27,8 +27,8 @@ pub(super) fn moving(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Copy {
-        from: source.from(scope)?,
-        to: source.to_many(scope),
+        from: source.operand(scope)?,
+        to: source.results(scope),
         leave: false,
     }))
 }
@@ -59,8 +59,8 @@ pub(super) fn fill(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Fill {
-        from: source.from_many(scope)?,
-        to: source.to(scope)?,
+        from: source.operands(scope)?,
+        to: source.result(scope)?,
     }))
 }
 
@@ -86,9 +86,12 @@ pub(super) fn set(
     source: &StepSource,
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
-    let value = source.value.as_ref().ok_or_else(|| source.needs("`value`"))?;
+    let value = source
+        .value
+        .as_ref()
+        .ok_or_else(|| source.needs("`value`"))?;
     Ok(Box::new(Set {
-        to: source.to_many(scope),
+        to: source.results(scope),
         value: value.into(),
     }))
 }
@@ -120,7 +123,7 @@ pub(super) fn remove(
     source: &StepSource,
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
-    Ok(Box::new(Remove(source.from_many(scope)?)))
+    Ok(Box::new(Remove(source.operands(scope)?)))
 }
 
 impl Function for Remove {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{Function, Scope, StepError, StepSource};
 use crate::body;
-use crate::format::json::{self, Limits};
 use crate::format::csv;
+use crate::format::json::{self, Limits};
 use crate::frame::{Frame, Piece, Symbol};
 use crate::mapping::Mapping;
 
@@ -25,9 +25,10 @@ pub(super) fn columns(
     let to = names.map(|name| (name != "_").then(|| scope.symbols.intern_output(name)));
     let to = to.collect();
     Ok(Box::new(Columns {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         to,
-        separator: body::spec(None, Some(source.separator.as_deref().unwrap_or(",")), None)?.between,
+        separator: body::spec(None, Some(source.separator.as_deref().unwrap_or(",")), None)?
+            .between,
     }))
 }
 
@@ -62,7 +63,7 @@ pub(super) fn object(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Object {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         mapping: Mapping::compile(scope.map, None, scope.symbols),
     }))
 }
@@ -72,10 +73,10 @@ impl Function for Object {
         let Some(text) = frame.get(self.from).and_then(Piece::text) else {
             return;
         };
+        let each = |key: &str, value: json::Scalar<'_>| {
+            self.mapping.take(key, body::scalar(value), frame);
+        };
         // What an object that ends too early has given is kept: the rest of the message stands.
-        let _: Result<json::Flattened, json::FlattenError> =
-            json::flatten(&text, Limits::DEFAULT, |key, value| {
-                self.mapping.take(key, body::scalar(value), frame);
-            });
+        drop(json::flatten(&text, Limits::DEFAULT, each));
     }
 }

@@ -10,7 +10,16 @@ struct Swap {
 
 /// Members that both ends of a connection have.
 const MEMBERS: &[&str] = &[
-    "ip", "port", "domain", "address", "mac", "bytes", "packets", "nat.ip", "nat.port", "user.name",
+    "ip",
+    "port",
+    "domain",
+    "address",
+    "mac",
+    "bytes",
+    "packets",
+    "nat.ip",
+    "nat.port",
+    "user.name",
     "user.domain",
 ];
 
@@ -22,14 +31,18 @@ pub(super) fn swap(
     let [left, right] = source.from.as_slice() else {
         return Err(source.needs("`from` = two names"));
     };
-    let whole = [left, right].map(|name| event::Field::from_name(name).is_some() || name.starts_with('$'));
+    let whole =
+        [left, right].map(|name| event::Field::from_name(name).is_some() || name.starts_with('$'));
     let pairs = if whole == [true, true] {
         vec![(scope.symbols.intern(left), scope.symbols.intern(right))]
     } else {
         let member = |member: &&str| {
             let name = |base: &str| format!("{base}.{member}");
             let symbols = &mut *scope.symbols;
-            (symbols.intern_output(&name(left)), symbols.intern_output(&name(right)))
+            (
+                symbols.intern_output(&name(left)),
+                symbols.intern_output(&name(right)),
+            )
         };
         MEMBERS.iter().map(member).collect()
     };
@@ -87,7 +100,7 @@ pub(super) fn transport(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Transport {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         name: scope.symbols.intern("network.transport"),
         number: scope.symbols.intern("network.iana_number"),
     }))
@@ -102,9 +115,13 @@ impl Function for Transport {
         let known = match word.parse::<i64>() {
             Ok(number) => PROTOCOLS.iter().find(|(known, _)| *known == number),
             Err(_) => {
-                let v6 = ["icmpv6", "icmp6"].iter().any(|name| name.eq_ignore_ascii_case(word));
+                let v6 = ["icmpv6", "icmp6"]
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(word));
                 let word = if v6 { "ipv6-icmp" } else { word };
-                PROTOCOLS.iter().find(|(_, name)| name.eq_ignore_ascii_case(word))
+                PROTOCOLS
+                    .iter()
+                    .find(|(_, name)| name.eq_ignore_ascii_case(word))
             }
         };
         match known {

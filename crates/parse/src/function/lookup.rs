@@ -16,8 +16,8 @@ pub(super) fn compile(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Lookup {
-        from: source.from(scope)?,
-        to: source.to(scope)?,
+        from: source.operand(scope)?,
+        to: source.result(scope)?,
         table: source.table(scope)?.clone(),
     }))
 }

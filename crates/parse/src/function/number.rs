@@ -23,8 +23,8 @@ fn compile(
     operation: Operation,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Arithmetic {
-        from: source.from_many(scope)?,
-        to: source.to(scope)?,
+        from: source.operands(scope)?,
+        to: source.result(scope)?,
         operation,
     }))
 }
@@ -85,8 +85,8 @@ pub(super) fn unhex(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Unhex {
-        from: source.from(scope)?,
-        to: source.to(scope)?,
+        from: source.operand(scope)?,
+        to: source.result(scope)?,
     }))
 }
 
@@ -94,7 +94,10 @@ impl Function for Unhex {
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
         let text = frame.get(self.from).and_then(Piece::to_text);
         let number = text.and_then(|text| {
-            let digits = text.trim().trim_start_matches("0x").trim_start_matches("0X");
+            let digits = text
+                .trim()
+                .trim_start_matches("0x")
+                .trim_start_matches("0X");
             i64::from_str_radix(digits, 16).ok()
         });
         if let Some(number) = number {

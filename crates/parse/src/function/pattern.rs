@@ -31,7 +31,7 @@ pub(super) fn matching(
         return Err(source.needs("`template` or `templates`"));
     }
     Ok(Box::new(Match {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         templates,
     }))
 }
@@ -72,7 +72,7 @@ pub(super) fn pairs(
 ) -> Result<Box<dyn Function>, StepError> {
     let map: &BTreeMap<_, _> = scope.map;
     Ok(Box::new(Pairs {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         spec: body::spec(
             source.pair.as_deref(),
             source.separator.as_deref(),

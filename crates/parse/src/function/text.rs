@@ -38,10 +38,10 @@ fn of_text(
     detail: &str,
     compute: for<'a> fn(Cow<'a, str>, &str) -> Option<Piece<'a>>,
 ) -> Result<Box<dyn Function>, StepError> {
-    let from = source.from(scope)?;
+    let from = source.operand(scope)?;
     let to = match source.to.as_slice() {
         [] => from,
-        _ => source.to(scope)?,
+        _ => source.result(scope)?,
     };
     Ok(Box::new(OfText {
         from,
@@ -56,7 +56,11 @@ type Compiled = Result<Box<dyn Function>, StepError>;
 pub(super) fn lower(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
     of_text(source, scope, "", |text, _| {
         let lower = text.chars().any(char::is_uppercase);
-        let text = if lower { Cow::Owned(text.to_lowercase()) } else { text };
+        let text = if lower {
+            Cow::Owned(text.to_lowercase())
+        } else {
+            text
+        };
         Some(Piece::Text(text))
     })
 }
@@ -78,7 +82,10 @@ pub(super) fn trim(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
 /// A hardware address as ECS writes it: `00-00-5E-00-53-23`.
 pub(super) fn mac(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
     of_text(source, scope, "", |text, _| {
-        let digits = text.bytes().filter(u8::is_ascii_hexdigit).map(|byte| byte.to_ascii_uppercase());
+        let digits = text
+            .bytes()
+            .filter(u8::is_ascii_hexdigit)
+            .map(|byte| byte.to_ascii_uppercase());
         let mut written = String::with_capacity(17);
         for (place, digit) in digits.enumerate() {
             if place > 0 && place % 2 == 0 {
@@ -109,7 +116,11 @@ fn unhex_text(text: &str) -> Option<Piece<'static>> {
     if digits.is_empty() || digits.len() % 2 == 1 {
         return None;
     }
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let value = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|n| u8::try_from(n).ok())
+    };
     let (pairs, _) = digits.as_chunks::<2>();
     let bytes: Option<Vec<u8>> = pairs
         .iter()
@@ -126,7 +137,9 @@ const ARGUMENTS_MAX: usize = 256;
 pub(super) fn argv(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
     of_text(source, scope, "", |text, _| {
         let arguments = arguments(&text);
-        let pieces = arguments.into_iter().map(|text| Piece::Text(Cow::Owned(text)));
+        let pieces = arguments
+            .into_iter()
+            .map(|text| Piece::Text(Cow::Owned(text)));
         Some(Piece::List(pieces.collect()))
     })
 }
@@ -185,7 +198,7 @@ pub(super) fn hash(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
     let mut member = |name: &str| scope.symbols.intern_output(&format!("{base}.{name}"));
     let (md5, sha1, sha256) = (member("md5"), member("sha1"), member("sha256"));
     Ok(Box::new(Hash {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         md5,
         sha1,
         sha256,
@@ -218,15 +231,18 @@ struct Join {
 
 pub(super) fn join(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
     Ok(Box::new(Join {
-        from: source.from_many(scope)?,
-        to: source.to(scope)?,
+        from: source.operands(scope)?,
+        to: source.result(scope)?,
         separator: source.separator.as_deref().unwrap_or(" ").into(),
     }))
 }
 
 impl Function for Join {
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
-        let texts = self.from.iter().filter_map(|from| frame.get(*from)?.to_text());
+        let texts = self
+            .from
+            .iter()
+            .filter_map(|from| frame.get(*from)?.to_text());
         let joined = texts.collect::<Vec<_>>().join(&self.separator);
         frame.put(self.to, Piece::Text(Cow::Owned(joined)));
     }

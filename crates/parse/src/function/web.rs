@@ -41,6 +41,10 @@ impl Parts {
         }
     }
 
+    #[expect(
+        clippy::ptr_arg,
+        reason = "whether it is borrowed decides whether its parts are"
+    )]
     fn put<'a>(&self, url: &Cow<'a, str>, frame: &mut Frame<'a>) {
         let mut put = |symbol: Symbol, text: &str| {
             if !text.is_empty() {
@@ -50,7 +54,10 @@ impl Parts {
         put(self.original, url);
         let mut rest: &str = url;
         let mut authority = "";
-        if let Some((scheme, after)) = rest.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+        if let Some((scheme, after)) = rest
+            .split_once("://")
+            .filter(|(scheme, _)| is_scheme(scheme))
+        {
             put(self.scheme, scheme);
             let end = after.find(['/', '?', '#']).unwrap_or(after.len());
             (authority, rest) = after.split_at_checked(end).unwrap_or((after, ""));
@@ -85,7 +92,9 @@ fn borrowed<'a>(whole: &Cow<'a, str>, part: &str) -> Cow<'a, str> {
 fn is_scheme(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 16
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
 }
 
 fn extension(path: &str) -> &str {
@@ -103,7 +112,9 @@ fn extension(path: &str) -> &str {
 
 pub(super) fn split_port(host: &str) -> (&str, &str) {
     match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((name, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             (name, port)
         }
         _ => (host, ""),
@@ -115,7 +126,7 @@ pub(super) fn url(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Url {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         parts: Parts::new(scope),
     }))
 }
@@ -142,7 +153,7 @@ pub(super) fn request(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Request {
-        from: source.from(scope)?,
+        from: source.operand(scope)?,
         method: scope.symbols.intern("http.request.method"),
         version: scope.symbols.intern("http.version"),
         parts: Parts::new(scope),

@@ -17,8 +17,8 @@ pub(super) fn date(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Date {
-        from: source.from_many(scope)?,
-        to: source.to(scope)?,
+        from: source.operands(scope)?,
+        to: source.result(scope)?,
     }))
 }
 
@@ -63,8 +63,8 @@ pub(super) fn epoch(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Function>, StepError> {
     Ok(Box::new(Epoch {
-        from: source.from(scope)?,
-        to: source.to(scope)?,
+        from: source.operand(scope)?,
+        to: source.result(scope)?,
     }))
 }
 
@@ -94,11 +94,13 @@ pub(super) fn duration(
 ) -> Result<Box<dyn Function>, StepError> {
     let unit_ns = match source.unit.as_deref() {
         None => NANOS_PER_SECOND,
-        Some(unit) => unit_ns(unit).ok_or_else(|| source.needs("`unit`: d, h, m, s, ms, us or ns"))?,
+        Some(unit) => {
+            unit_ns(unit).ok_or_else(|| source.needs("`unit`: d, h, m, s, ms, us or ns"))?
+        }
     };
     Ok(Box::new(Duration {
-        from: source.from(scope)?,
-        to: source.to(scope)?,
+        from: source.operand(scope)?,
+        to: source.result(scope)?,
         unit_ns,
     }))
 }
@@ -134,7 +136,10 @@ fn nanos(text: &str, unit_ns: i64) -> Option<i64> {
     if let Ok(number) = text.parse::<i64>() {
         return number.checked_mul(unit_ns);
     }
-    if let Some((days, clock)) = text.split_once(['d', 'D']).filter(|(_, rest)| rest.contains(':')) {
+    if let Some((days, clock)) = text
+        .split_once(['d', 'D'])
+        .filter(|(_, rest)| rest.contains(':'))
+    {
         let days: i64 = days.trim().parse().ok()?;
         let clock = clock.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
         return days
@@ -143,22 +148,36 @@ fn nanos(text: &str, unit_ns: i64) -> Option<i64> {
     }
     if text.contains(':') {
         let mut total = 0i64;
-        let (clock, fraction) = text.split_once('.').map_or((text, None), |(a, b)| (a, Some(b)));
+        let (clock, fraction) = text
+            .split_once('.')
+            .map_or((text, None), |(a, b)| (a, Some(b)));
         for part in clock.split(':') {
-            total = total.checked_mul(60)?.checked_add(part.trim().parse().ok()?)?;
+            total = total
+                .checked_mul(60)?
+                .checked_add(part.trim().parse().ok()?)?;
         }
-        let fraction = fraction.map_or(Some(0), |digits| scaled(&format!("0.{digits}"), NANOS_PER_SECOND))?;
+        let fraction = fraction.map_or(Some(0), |digits| {
+            scaled(&format!("0.{digits}"), NANOS_PER_SECOND)
+        })?;
         return total.checked_mul(NANOS_PER_SECOND)?.checked_add(fraction);
     }
     let mut total = 0i64;
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, after) = rest.split_at_checked(digits)?;
         let after = after.trim_start();
-        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let letters = after
+            .find(|c: char| !c.is_alphabetic())
+            .unwrap_or(after.len());
         let (unit, next) = after.split_at_checked(letters)?;
-        let unit_ns = if unit.is_empty() { unit_ns } else { self::unit_ns(unit)? };
+        let unit_ns = if unit.is_empty() {
+            unit_ns
+        } else {
+            self::unit_ns(unit)?
+        };
         total = total.checked_add(scaled(number, unit_ns)?)?;
         rest = next.trim_start_matches([' ', ',']);
     }
@@ -168,7 +187,11 @@ fn nanos(text: &str, unit_ns: i64) -> Option<i64> {
 /// A decimal number times a whole one, without the rounding of floats.
 fn scaled(number: &str, unit: i64) -> Option<i64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: i64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let mut total = whole.checked_mul(unit)?;
     let mut unit = unit;
     for digit in fraction.bytes() {
@@ -195,7 +218,7 @@ pub(super) fn start(
 ) -> Result<Box<dyn Function>, StepError> {
     let from = match source.from.as_slice() {
         [] => scope.symbols.intern("event.duration"),
-        _ => source.from(scope)?,
+        _ => source.operand(scope)?,
     };
     Ok(Box::new(Start {
         from,

@@ -287,7 +287,10 @@ mod tests {
             "Rfc3164 pri=13 host=web1 app=su pid=1 | x",
         );
         check("sshd[4711]: x", "Rfc3164 app=sshd pid=4711 | x");
-        check("web1 sshd[4711]: x", "Rfc3164 host=web1 app=sshd pid=4711 | x");
+        check(
+            "web1 sshd[4711]: x",
+            "Rfc3164 host=web1 app=sshd pid=4711 | x",
+        );
         check(
             "<38>Oct 11 22:14:15 {\"a\":1}",
             &format!("Rfc3164 pri=38 t={here} | {{\"a\":1}}"),

@@ -89,7 +89,8 @@ fn host_and_tag(text: &str) -> Header<'_> {
 /// metalog writes `[sshd] ` where others write `host sshd: `.
 fn metalog(word: &str) -> Option<&str> {
     let name = word.strip_prefix('[')?.strip_suffix(']')?;
-    let letters = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(is_tag_byte);
+    let letters =
+        name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(is_tag_byte);
     (letters && !is_level(name)).then_some(name)
 }
 

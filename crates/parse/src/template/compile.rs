@@ -25,11 +25,18 @@ pub(crate) enum TemplateError {
 pub(crate) enum Node {
     Literal(Box<str>),
     /// A slot whose letters decide where it ends.
-    Fixed { kind: Kind, into: Into },
+    Fixed {
+        kind: Kind,
+        into: Into,
+    },
     /// A slot that ends where what follows it begins.
-    Open { kind: Open, into: Into, stops: Stops },
-    Optional(Box<[Node]>),
-    OneOf(Box<[Box<[Node]>]>),
+    Open {
+        kind: Open,
+        into: Into,
+        stops: Stops,
+    },
+    Optional(Box<[Self]>),
+    OneOf(Box<[Box<[Self]>]>),
 }
 
 /// How a slot of open text looks for its end.
@@ -51,7 +58,10 @@ pub(crate) enum Into {
     Nowhere,
     Value(Symbol),
     /// `<source:address>`: the address, or else the name.
-    Endpoint { ip: Symbol, domain: Symbol },
+    Endpoint {
+        ip: Symbol,
+        domain: Symbol,
+    },
 }
 
 /// What may follow a slot of open text.
@@ -191,7 +201,11 @@ impl Follow {
 
     fn stops(&self, open: Open) -> Stops {
         let owned = |literal: &String| literal.clone().into_bytes();
-        let backwards = if open == Open::Last { &self.literals[..] } else { &[] };
+        let backwards = if open == Open::Last {
+            &self.literals[..]
+        } else {
+            &[]
+        };
         Stops {
             literals: self
                 .literals

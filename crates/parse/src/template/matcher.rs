@@ -59,7 +59,12 @@ struct Then<'n, 't> {
 }
 
 impl<'a> Matcher<'a, '_> {
-    fn run(&mut self, mut nodes: &'a [Node], then: Option<&Then<'a, '_>>, mut at: usize) -> Outcome {
+    fn run(
+        &mut self,
+        mut nodes: &'a [Node],
+        then: Option<&Then<'a, '_>>,
+        mut at: usize,
+    ) -> Outcome {
         while let Some((node, rest)) = nodes.split_first() {
             let Some(budget) = self.budget.checked_sub(1) else {
                 return Outcome::Cut;
@@ -102,7 +107,11 @@ impl<'a> Matcher<'a, '_> {
             Ends::Whole => self.rest(at).bytes().all(|byte| byte.is_ascii_whitespace()),
         };
         self.end = at;
-        if done { Outcome::Matched } else { Outcome::Failed }
+        if done {
+            Outcome::Matched
+        } else {
+            Outcome::Failed
+        }
     }
 
     fn optional(

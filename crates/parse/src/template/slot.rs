@@ -47,7 +47,9 @@ pub(crate) fn read<'a>(
     times: Reference<'_>,
 ) -> Option<(usize, Option<Piece<'a>>)> {
     let text_piece = |length: usize| {
-        let piece = text.get(..length).map(|text| Piece::Text(Cow::Borrowed(text)));
+        let piece = text
+            .get(..length)
+            .map(|text| Piece::Text(Cow::Borrowed(text)));
         (length > 0).then_some((length, piece))
     };
     match kind {
@@ -82,7 +84,9 @@ pub(crate) fn read<'a>(
 
 /// How many bytes at the beginning are of that kind.
 fn run(text: &str, is: impl Fn(u8) -> bool) -> usize {
-    text.bytes().position(|byte| !is(byte)).unwrap_or(text.len())
+    text.bytes()
+        .position(|byte| !is(byte))
+        .unwrap_or(text.len())
 }
 
 /// A whole number, with or without a sign.

@@ -11,9 +11,9 @@ pub(crate) enum Item {
     /// `<name:type>`; an empty type follows from the field.
     Slot { name: String, kind: String },
     /// `{?…}`
-    Optional(Vec<Item>),
+    Optional(Vec<Self>),
     /// `{a|b}`
-    OneOf(Vec<Vec<Item>>),
+    OneOf(Vec<Vec<Self>>),
 }
 
 /// What is wrong with a template, and where.

@@ -17,13 +17,21 @@ fn slots(template: &str, text: &str) -> Option<Vec<(String, String)>> {
     };
     let mut frame = Frame::new(reference, Depth::Full, symbols.len());
     template.apply(text, Ends::Whole, &mut frame)?;
-    let value = |(name, symbol): (&str, _)| Some((name.to_owned(), frame.get(symbol)?.to_text()?.into_owned()));
+    let value = |(name, symbol): (&str, _)| {
+        Some((name.to_owned(), frame.get(symbol)?.to_text()?.into_owned()))
+    };
     Some(symbols.iter().filter_map(value).collect())
 }
 
 fn check(template: &str, text: &str, expected: &[(&str, &str)]) {
-    let expected = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    assert_eq!(slots(template, text), Some(expected.collect()), "{template} on {text}");
+    let expected = expected
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    assert_eq!(
+        slots(template, text),
+        Some(expected.collect()),
+        "{template} on {text}"
+    );
 }
 
 #[test]
@@ -32,7 +40,12 @@ fn slots_take_what_stands_between_literals() {
     check(
         sshd,
         "Failed password for invalid user an from 192.0.2.1 port 22 ssh2",
-        &[("$how", "password"), ("user.name", "an"), ("source.ip", "192.0.2.1"), ("source.port", "22")],
+        &[
+            ("$how", "password"),
+            ("user.name", "an"),
+            ("source.ip", "192.0.2.1"),
+            ("source.port", "22"),
+        ],
     );
     check(
         sshd,
@@ -50,7 +63,11 @@ fn slots_take_what_stands_between_literals() {
 #[test]
 fn alternatives_and_optional_parts_give_way_to_what_follows() {
     check("{a|ab}c<$x>", "abcd", &[("$x", "d")]);
-    check("<$x>{? (<$y>)}", "one (two)", &[("$x", "one"), ("$y", "two")]);
+    check(
+        "<$x>{? (<$y>)}",
+        "one (two)",
+        &[("$x", "one"), ("$y", "two")],
+    );
     check("<$x>{? (<$y>)}", "one (two", &[("$x", "one (two")]);
     check("<$x:word> <$y>", "a b c", &[("$x", "a"), ("$y", "b c")]);
     check("<$x:maybe>|<$y>", "|b", &[("$y", "b")]);
@@ -61,7 +78,11 @@ fn alternatives_and_optional_parts_give_way_to_what_follows() {
 
 #[test]
 fn a_search_goes_on_while_what_follows_does_not_fit() {
-    check("<$x> port <source.port>", "a port b port 7", &[("$x", "a port b"), ("source.port", "7")]);
+    check(
+        "<$x> port <source.port>",
+        "a port b port 7",
+        &[("$x", "a port b"), ("source.port", "7")],
+    );
     check("<$x>:<$n:int>", "a:b:7", &[("$x", "a:b"), ("$n", "7")]);
 }
 
