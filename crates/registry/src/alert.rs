@@ -1,5 +1,7 @@
 //! Alerts and their history, as kept. What may follow what is decided by the `alert` crate.
 
+use std::collections::HashMap;
+
 use event::{AlertSeverity, Disposition, Effect, Entity, EntityKind, Micros};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
@@ -220,7 +222,7 @@ impl Registry {
         rows.iter().map(history_entry).collect()
     }
 
-    /// How many alerts there are in each state, by state and severity.
+    /// How many alerts there are of every state and severity, zeros included.
     ///
     /// # Errors
     /// When the database fails.
@@ -230,12 +232,21 @@ impl Registry {
         )
         .fetch_all(&self.readers)
         .await?;
-        let count = |row: &SqliteRow| {
+        let mut found = HashMap::new();
+        for row in &rows {
             let state = row.word("state", AlertState::from_name)?;
             let severity = row.word("severity", AlertSeverity::from_name)?;
-            Ok((state, severity, row.number("alerts")?))
-        };
-        rows.iter().map(count).collect()
+            found.insert((state, severity), row.number("alerts")?);
+        }
+        let all = AlertState::ALL.iter().flat_map(|&state| {
+            let severities = AlertSeverity::ALL.iter();
+            severities.map(move |&severity| (state, severity))
+        });
+        let counted = all.map(|(state, severity)| {
+            let count = found.get(&(state, severity)).copied().unwrap_or(0);
+            (state, severity, count)
+        });
+        Ok(counted.collect())
     }
 }
 

@@ -9,9 +9,9 @@ use event::{
     Micros, OwnRecord, Seq,
 };
 use registry::{
-    Actor, AlertFilter, AuditSink, DetectionFilter, DetectionUpdate, NewAlert, NewRuleException,
-    NewToken, OpenError, PendingAudit, Registry, Role, SenderSettings, SinkError, SinkFuture,
-    SourceFilter, SourceLimits, StoreError,
+    Actor, AlertFilter, AlertState, AuditSink, DetectionFilter, DetectionUpdate, NewAlert,
+    NewRuleException, NewToken, OpenError, PendingAudit, Registry, Role, SenderSettings, SinkError,
+    SinkFuture, SourceFilter, SourceLimits, StoreError,
 };
 
 struct Site {
@@ -214,6 +214,21 @@ async fn one_group_has_one_alert_that_is_not_closed() {
     );
     let second = write.create_alert(&alert()).await;
     assert!(matches!(second, Err(StoreError::Database(_))));
+}
+
+#[tokio::test]
+async fn alerts_are_counted_by_state_and_severity_zeros_included() {
+    let site = Site::new();
+    let registry = site.open().await;
+    let counts = registry.alert_counts().await.unwrap();
+    assert_eq!(counts.len(), 16);
+    assert!(counts.iter().all(|(.., count)| *count == 0));
+    let mut write = registry.write().await.unwrap();
+    write.create_alert(&alert()).await.unwrap();
+    write.commit().await.unwrap();
+    let counts = registry.alert_counts().await.unwrap();
+    assert!(counts.contains(&(AlertState::New, AlertSeverity::Low, 1)));
+    assert_eq!(counts.iter().map(|(.., count)| count).sum::<u64>(), 1);
 }
 
 #[tokio::test]
