@@ -27,6 +27,8 @@ pub(crate) async fn metrics(State(app): State<App>, _: MayRead) -> Result<Respon
     families.extend(index(&app));
     families.extend(detector(&app));
     families.extend(registry(&app).await?);
+    // The encoder takes none that is empty.
+    families.retain(|family| !family.get_metric().is_empty());
     families.sort_by(|one, two| one.name().cmp(two.name()));
     let mut text = Vec::new();
     let encoder = TextEncoder::new();

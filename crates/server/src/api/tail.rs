@@ -59,11 +59,12 @@ pub(crate) async fn tail(
     let last_seen = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok());
+    app.record(&actor, "tail", params.q.unwrap_or_default())
+        .await;
+    // After that record, or it would be the first to be shown.
     let after = last_seen
         .or(params.after)
         .map_or_else(|| app.parts.journal.durable(), Seq);
-    app.record(&actor, "tail", params.q.unwrap_or_default())
-        .await;
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     let reader = app.clone();
     tokio::task::spawn_blocking(move || {

@@ -1,0 +1,594 @@
+//! What the routes answer, over a real journal, index and registry.
+#![expect(clippy::panic, reason = "helpers of tests say what went wrong")]
+
+mod node;
+
+use axum::http::StatusCode;
+use event::{Loss, LossCause, Micros, OwnRecord};
+use http_body_util::BodyExt as _;
+use node::{Node, eventually, request, text};
+use registry::Role;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+const FAILED: &str = "<86>Oct 11 22:14:15 db1 sshd[4711]: Failed password for invalid user admin from 198.51.100.7 port 50022 ssh2";
+const ACCEPTED: &str = "<86>Oct 11 22:15:15 db1 sshd[4712]: Accepted password for an from 198.51.100.8 port 50023 ssh2";
+
+#[tokio::test]
+async fn a_search_finds_events_newest_first_page_by_page() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED, FAILED, FAILED]);
+    let (status, found) = node
+        .get("/api/v1/search?q=%22invalid+user%22&limit=2")
+        .await;
+    assert_eq!(status, StatusCode::OK, "{found}");
+    assert_eq!(found["total"], 3);
+    assert_eq!(found["total_relation"], "eq");
+    assert_eq!(found["hits"][0]["nhatky.seq"], 4);
+    assert_eq!(found["hits"][1]["nhatky.seq"], 3);
+    assert_eq!(found["hits"][0]["source.ip"], "198.51.100.7");
+    assert_eq!(found["hits"][0]["event.original"], FAILED);
+    assert_eq!(found["covered"]["through_seq"], 4);
+    assert_eq!(found["covered"]["losses"], 0);
+    let cursor = found["next_cursor"].as_str().expect("a cursor");
+    // What arrives in between does not disturb the next page.
+    node.receive(&[FAILED]);
+    let (_, next) = node
+        .get(&format!(
+            "/api/v1/search?q=%22invalid+user%22&limit=2&cursor={cursor}"
+        ))
+        .await;
+    assert_eq!(next["hits"].as_array().map(Vec::len), Some(1), "{next}");
+    assert_eq!(next["hits"][0]["nhatky.seq"], 1);
+    assert_eq!(next["next_cursor"], Value::Null);
+    let (status, problem) = node
+        .get(&format!("/api/v1/search?q=other&cursor={cursor}"))
+        .await;
+    assert_eq!(
+        (status, &problem["field"]),
+        (StatusCode::BAD_REQUEST, &json!("cursor"))
+    );
+}
+
+#[tokio::test]
+async fn a_search_by_body_means_the_same_and_time_is_a_filter() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED]);
+    let body = json!({"q": "sshd", "from": "2026-10-11T22:15:00+07:00", "to": "now"});
+    let (_, found) = node.send("POST", "/api/v1/search", &body).await;
+    assert_eq!(found["total"], 1, "{found}");
+    let (_, found) = node
+        .get("/api/v1/search?q=sshd&to=2026-10-11T22:15:00%2B07:00")
+        .await;
+    assert_eq!(found["total"], 1, "{found}");
+    let (_, found) = node.get("/api/v1/search").await;
+    assert!(found["total"].as_u64() >= Some(2), "{found}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_told_with_its_place() {
+    let node = Node::start().await;
+    let check = async |path: &str, field: &Value, kind: &str| {
+        let (status, problem) = node.get(path).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {problem}");
+        assert_eq!(&problem["field"], field, "{path}: {problem}");
+        assert_eq!(problem["type"], format!("urn:nhatky:problem:{kind}"));
+        assert_eq!(problem["status"], 400);
+        problem
+    };
+    let problem = check("/api/v1/search?q=a+AND+(b", &json!("q"), "query").await;
+    assert_eq!(problem["errors"][0]["code"], "unclosed_parenthesis");
+    assert_eq!(problem["errors"][0]["span"], json!({"start": 6, "end": 7}));
+    check("/api/v1/search?from=yesterday", &json!("from"), "field").await;
+    check("/api/v1/search?limit=1001", &json!("limit"), "field").await;
+    check("/api/v1/search?cursor=x", &json!("cursor"), "field").await;
+    check("/api/v1/search?limit=many", &Value::Null, "request").await;
+    check("/api/v1/search?nonsense=1", &Value::Null, "request").await;
+    check("/api/v1/top", &json!("field"), "field").await;
+    check("/api/v1/histogram?interval=0m", &json!("interval"), "field").await;
+    check(
+        "/api/v1/histogram?interval=1s&from=2020",
+        &json!("interval"),
+        "field",
+    )
+    .await;
+    check("/api/v1/alerts?state=x", &json!("state"), "field").await;
+    check("/api/v1/detections?entity=x", &json!("entity"), "field").await;
+}
+
+#[tokio::test]
+async fn whatever_is_not_there_is_a_problem_too() {
+    let node = Node::start().await;
+    let check = async |method: &str, path: &str, status: StatusCode| {
+        let (found, problem) = node.ask(request(method, path, None)).await;
+        assert_eq!(found, status, "{path}");
+        assert_eq!(problem["status"], status.as_u16(), "{path}");
+    };
+    for path in [
+        "/api/v1/nothing",
+        "/api/v1/events/7",
+        "/api/v1/events/x",
+        "/api/v1/rules/x",
+        "/api/v1/alerts/7",
+        "/api/v1/detections/x",
+    ] {
+        check("GET", path, StatusCode::NOT_FOUND).await;
+    }
+    check("PUT", "/api/v1/search", StatusCode::METHOD_NOT_ALLOWED).await;
+    check("DELETE", "/api/v1/tokens/x", StatusCode::NOT_FOUND).await;
+    let (status, _) = node
+        .send(
+            "POST",
+            "/api/v1/search",
+            &json!({"q": "a".repeat(300 << 10)}),
+        )
+        .await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_token_opens_what_its_role_may() {
+    let node = Node::start().await;
+    let ask = async |token: &str, method: &str, path: &str| {
+        let mut request = request(method, path, (method == "POST").then(|| json!({})).as_ref());
+        request.headers_mut().insert(
+            "authorization",
+            format!("Bearer {token}").parse().expect("a header"),
+        );
+        node.ask(request).await.0
+    };
+    // Without any token, loopback is open.
+    assert_eq!(node.get("/api/v1/tokens").await.0, StatusCode::OK);
+    let tokens = [
+        node.token("in", Role::Ingest).await,
+        node.token("look", Role::Read).await,
+        node.token("all", Role::Admin).await,
+    ];
+    assert_eq!(node.get("/api/v1/search").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        ask("nk_wrong", "GET", "/api/v1/search").await,
+        StatusCode::UNAUTHORIZED
+    );
+    let (ok, no, gone) = (StatusCode::OK, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND);
+    for (method, path, expected) in [
+        ("GET", "/api/v1/search", [no, ok, ok]),
+        ("GET", "/metrics", [no, ok, ok]),
+        ("GET", "/healthz", [ok, ok, ok]),
+        ("GET", "/api/v1/tokens", [no, no, ok]),
+        ("GET", "/api/v1/audit", [no, no, ok]),
+        ("POST", "/api/v1/alerts/1/ack", [no, no, gone]),
+    ] {
+        for (token, expected) in tokens.iter().zip(expected) {
+            assert_eq!(ask(token, method, path).await, expected, "{path}");
+        }
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(node.get(path).await.0, ok, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_only_loopback_is_let_in() {
+    let node = Node::start().await;
+    let mut abroad = request("GET", "/api/v1/search", None);
+    let peer = std::net::SocketAddr::from(([192, 0, 2, 1], 1));
+    abroad
+        .extensions_mut()
+        .insert(axum::extract::ConnectInfo(peer));
+    assert_eq!(node.ask(abroad).await.0, StatusCode::UNAUTHORIZED);
+    let mut nowhere = request("GET", "/api/v1/search", None);
+    nowhere.extensions_mut().clear();
+    assert_eq!(node.ask(nowhere).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_pages_are_refused_on_mounted_routes_too() {
+    let node = Node::start().await;
+    for path in ["/mounted", "/api/v1/search", "/healthz"] {
+        let with = async |name: &'static str, value: &str| {
+            let mut request = request("GET", path, None);
+            request
+                .headers_mut()
+                .insert(name, value.parse().expect("a header"));
+            node.ask(request).await.0
+        };
+        assert_eq!(
+            with("host", "evil.example").await,
+            StatusCode::MISDIRECTED_REQUEST
+        );
+        assert_eq!(with("host", "log.example.vn").await, StatusCode::OK);
+        assert_eq!(
+            with("origin", "https://evil.example").await,
+            StatusCode::FORBIDDEN
+        );
+        assert_eq!(
+            with("origin", "http://localhost:8080").await,
+            StatusCode::OK
+        );
+    }
+}
+
+#[tokio::test]
+async fn events_are_counted_over_time_and_by_value() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED, FAILED]);
+    let (_, counts) = node.get("/api/v1/histogram?q=sshd&from=2026-10-11T22:14:00%2B07:00&to=2026-10-11T22:17:00%2B07:00&interval=1m").await;
+    let buckets: Vec<_> = counts["buckets"]
+        .as_array()
+        .expect("buckets")
+        .iter()
+        .map(|bucket| bucket["count"].as_u64())
+        .collect();
+    assert_eq!(buckets, [Some(2), Some(1), Some(0)], "{counts}");
+    assert_eq!(counts["buckets"][0]["start"], "2026-10-11T15:14:00Z");
+    assert_eq!(counts["total"], 3);
+    let (status, counts) = node.get("/api/v1/histogram?q=sshd").await;
+    assert_eq!(status, StatusCode::OK, "{counts}");
+    let (_, top) = node.get("/api/v1/top?field=source.ip&q=sshd").await;
+    assert_eq!(
+        top["values"],
+        json!([{"value": "198.51.100.7", "count": 2}, {"value": "198.51.100.8", "count": 1}]),
+        "{top}"
+    );
+    assert_eq!(top["missing"], 0);
+}
+
+#[tokio::test]
+async fn one_event_is_shown_by_its_seq() {
+    let node = Node::start().await;
+    node.receive(&[FAILED]);
+    let (status, event) = node.get("/api/v1/events/1").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(event["event.original"], FAILED);
+    assert_eq!(event["user.name"], "admin", "{event}");
+}
+
+#[tokio::test]
+async fn a_live_tail_shows_what_arrives_and_ends_with_the_server() {
+    let node = Node::start().await;
+    node.receive(&[FAILED]);
+    let response = node
+        .routes()
+        .oneshot(request("GET", "/api/v1/tail?q=accepted", None))
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut body = response.into_body();
+    node.receive(&[FAILED, ACCEPTED]);
+    let frame = body
+        .frame()
+        .await
+        .expect("a frame")
+        .expect("no error")
+        .into_data()
+        .expect("data");
+    let message = String::from_utf8(frame.to_vec()).expect("UTF-8");
+    let data = message
+        .lines()
+        .find_map(|line| line.strip_prefix("data: "))
+        .expect("data");
+    let event: Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(event["event.original"], ACCEPTED);
+    assert!(
+        message.contains(&format!("id: {}", event["nhatky.seq"])),
+        "{message}"
+    );
+    node.stop.send_replace(true);
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn a_live_tail_goes_on_where_it_was_left() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED, FAILED]);
+    let mut request = request("GET", "/api/v1/tail?q=failed", None);
+    request
+        .headers_mut()
+        .insert("last-event-id", "1".parse().expect("a header"));
+    let response = node.routes().oneshot(request).await.expect("an answer");
+    let mut body = response.into_body();
+    let frame = body
+        .frame()
+        .await
+        .expect("a frame")
+        .expect("no error")
+        .into_data()
+        .expect("data");
+    assert!(frame.starts_with(b"id: 3\n"), "{frame:?}");
+}
+
+#[tokio::test]
+async fn losses_are_listed_and_counted_into_what_a_search_covered() {
+    let node = Node::start().await;
+    node.receive(&[FAILED]);
+    node.tell(&OwnRecord::Loss(Loss {
+        cause: LossCause::KernelDrop,
+        source: "syslog-udp".to_owned(),
+        from: Micros(0),
+        to: Micros(1),
+        records_max: Some(5),
+        bytes: None,
+        last_good: None,
+        detail: "socket buffer full".to_owned(),
+    }));
+    // Nobody else can make such a record.
+    node.receive(&[r#"{"nhatky":"loss","cause":"kernel-drop","source":"x","from":"2026-10-11T00:00:00Z","to":"2026-10-11T00:00:00Z","detail":"forged"}"#]);
+    let (_, losses) = node.get("/api/v1/losses").await;
+    assert_eq!(
+        losses["items"].as_array().map(Vec::len),
+        Some(1),
+        "{losses}"
+    );
+    assert_eq!(losses["items"][0]["cause"], "kernel-drop");
+    assert_eq!(losses["items"][0]["records_max"], 5);
+    let (_, found) = node.get("/api/v1/search?q=sshd").await;
+    assert_eq!(found["covered"]["losses"], 1, "{found}");
+}
+
+#[tokio::test]
+async fn every_search_is_on_record() {
+    let node = Node::start().await;
+    let token = node.token("analyst", Role::Admin).await;
+    let ask = async |path: &str| {
+        let mut request = request("GET", path, None);
+        request.headers_mut().insert(
+            "authorization",
+            format!("Bearer {token}").parse().expect("a header"),
+        );
+        node.ask(request).await.1
+    };
+    ask("/api/v1/search?q=user.name:root&from=now-1h").await;
+    ask("/api/v1/top?field=user.name").await;
+    node.publish();
+    let audit = ask("/api/v1/audit").await;
+    let acts: Vec<_> = audit["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| (item["action"].clone(), item["object"].clone()))
+        .collect();
+    assert!(
+        acts.contains(&(json!("search"), json!("user.name:root [from now-1h]"))),
+        "{audit}"
+    );
+    assert!(
+        acts.contains(&(json!("top"), json!("user.name: "))),
+        "{audit}"
+    );
+    assert_eq!(audit["items"][0]["actor"], "analyst");
+    assert_eq!(audit["items"][0]["peer"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn an_alert_is_seen_taken_and_closed() {
+    let node = Node::start().await;
+    node.alerts
+        .apply(&[detection("login-failures-account", "root")], &[])
+        .await
+        .expect("an alert");
+    let (_, list) = node.get("/api/v1/alerts?open=true&entity=user:root").await;
+    let id = list["items"][0]["id"].as_u64().expect("an alert");
+    let (_, shown) = node.get(&format!("/api/v1/alerts/{id}")).await;
+    assert_eq!(shown["alert"]["state"], "new", "{shown}");
+    assert_eq!(shown["evidence"], json!([1, 10]));
+    let (_, alert) = node
+        .send(
+            "POST",
+            &format!("/api/v1/alerts/{id}/ack"),
+            &json!({"comment": "looking"}),
+        )
+        .await;
+    assert_eq!(alert["state"], "acknowledged", "{alert}");
+    let (status, _) = node
+        .send(
+            "POST",
+            &format!("/api/v1/alerts/{id}/comments"),
+            &json!({"comment": "a test"}),
+        )
+        .await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let close = format!("/api/v1/alerts/{id}/close");
+    let (status, problem) = node
+        .send("POST", &close, &json!({"resolution": "bored"}))
+        .await;
+    assert_eq!(
+        (status, &problem["field"]),
+        (StatusCode::BAD_REQUEST, &json!("resolution"))
+    );
+    let (_, alert) = node
+        .send("POST", &close, &json!({"resolution": "false_positive"}))
+        .await;
+    assert_eq!(alert["state"], "closed", "{alert}");
+    let (status, problem) = node
+        .send("POST", &close, &json!({"resolution": "resolved"}))
+        .await;
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::CONFLICT, &json!("urn:nhatky:problem:state"))
+    );
+    let (_, list) = node.get("/api/v1/alerts?open=true").await;
+    assert_eq!(list["items"], json!([]));
+    let (_, detections) = node
+        .get("/api/v1/detections?rule=login-failures-account")
+        .await;
+    let of = detections["items"][0]["id"].as_str().expect("a detection");
+    assert_eq!(
+        node.get(&format!("/api/v1/detections/{of}")).await.0,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked() {
+    let node = Node::start().await;
+    let body = json!({"name": "grafana", "role": "admin", "expires_at": "now+90d"});
+    let (status, made) = node.send("POST", "/api/v1/tokens", &body).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let secret = made["secret"].as_str().expect("a secret").to_owned();
+    let ask = async |method: &str, path: &str, body: Option<&Value>| {
+        let mut request = request(method, path, body);
+        request.headers_mut().insert(
+            "authorization",
+            format!("Bearer {secret}").parse().expect("a header"),
+        );
+        node.ask(request).await
+    };
+    let (_, list) = ask("GET", "/api/v1/tokens", None).await;
+    assert_eq!(list["items"][0]["name"], "grafana");
+    assert!(!list.to_string().contains(&secret));
+    let (status, problem) = ask("POST", "/api/v1/tokens", Some(&body)).await;
+    assert_eq!(
+        (status, &problem["type"]),
+        (
+            StatusCode::CONFLICT,
+            &json!("urn:nhatky:problem:name-taken")
+        )
+    );
+    let (status, _) = ask("DELETE", "/api/v1/tokens/grafana", None).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, _) = ask("GET", "/api/v1/tokens", None).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn lists_show_what_there_is() {
+    let node = Node::start().await;
+    let (_, fields) = node.get("/api/v1/fields").await;
+    let names: Vec<_> = fields["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|field| field["name"].clone())
+        .collect();
+    assert!(names.contains(&json!("source.ip")));
+    assert_eq!(node.get("/api/v1/sources").await.1["items"], json!([]));
+    let (status, rules) = node.get("/api/v1/rules").await;
+    assert_eq!(status, StatusCode::OK);
+    for rule in rules["items"].as_array().expect("items") {
+        let id = rule["id"].as_str().expect("an id");
+        assert_eq!(&node.get(&format!("/api/v1/rules/{id}")).await.1, rule);
+    }
+}
+
+#[tokio::test]
+async fn figures_are_shown_for_prometheus() {
+    let node = Node::start().await;
+    let own =
+        prometheus::IntCounter::new("nhatky_ingest_received_total", "Records.").expect("a counter");
+    node.parts
+        .metrics
+        .register(Box::new(own))
+        .expect("a new name");
+    node.receive(&[FAILED]);
+    let response = node
+        .routes()
+        .oneshot(request("GET", "/metrics", None))
+        .await
+        .expect("an answer");
+    let text = text(response).await;
+    for line in [
+        "nhatky_journal_up 1",
+        "nhatky_index_searchable_seq 1",
+        "nhatky_index_lag_seqs 0",
+        "nhatky_ingest_received_total 0",
+        "nhatky_outbox_dead 0",
+        "# TYPE nhatky_journal_sync_seconds histogram",
+        "nhatky_journal_records_total 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    assert!(
+        text.contains("nhatky_journal_sync_seconds_bucket{le=\"+Inf\"}"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn the_description_names_every_route_and_every_type() {
+    let node = Node::start().await;
+    let (status, openapi) = node.get("/api/v1/openapi.json").await;
+    assert_eq!(status, StatusCode::OK);
+    let again: Value = serde_json::from_str(&server::openapi()).expect("JSON");
+    assert_eq!(openapi, again);
+    let paths: Vec<_> = openapi["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .cloned()
+        .collect();
+    for path in [
+        "/api/v1/search",
+        "/api/v1/tail",
+        "/api/v1/alerts/{id}/close",
+        "/metrics",
+        "/readyz",
+    ] {
+        assert!(paths.iter().any(|found| found == path), "{path}");
+    }
+    let mut references = Vec::new();
+    collect_references(&openapi, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("a reference within");
+        assert!(openapi.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_ends_when_its_asker_leaves() {
+    let node = Node::start().await;
+    let lines: Vec<String> = (0..20_000).map(|number| format!("line {number}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    node.receive(&lines);
+    let routes = node.routes();
+    // Each leaves at once, so that no search may go on long enough to keep others from their turn.
+    for _ in 0..50 {
+        let asked = routes
+            .clone()
+            .oneshot(request("GET", "/api/v1/search?q=/absent/", None));
+        let gone = tokio::time::timeout(std::time::Duration::from_millis(1), asked).await;
+        drop(gone);
+    }
+    let (status, _) = node.get("/api/v1/search?q=line&limit=1").await;
+    assert_eq!(status, StatusCode::OK);
+    eventually("the journal is durable", || {
+        node.parts.journal.durable().0 > 20_000
+    })
+    .await;
+}
+
+fn collect_references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member.as_str().filter(|_| name == "$ref") {
+                    Some(reference) => found.push(reference),
+                    None => collect_references(member, found),
+                }
+            }
+        }
+        Value::Array(members) => members
+            .iter()
+            .for_each(|member| collect_references(member, found)),
+        _ => {}
+    }
+}
+
+fn detection(rule: &str, user: &str) -> event::Detection {
+    event::Detection {
+        id: "0123456789abcdef0123456789abcdef".into(),
+        rule: rule.into(),
+        rules_version: "1".into(),
+        key: vec![user.into()],
+        entity: event::Entity::user(user),
+        disposition: event::Disposition::Queue,
+        effect: event::Effect::Attempt,
+        seq: event::Seq(10),
+        first_at: Micros(1),
+        last_at: Micros(10),
+        count: 10,
+        evidence: vec![event::Seq(1), event::Seq(10)],
+        query: format!("user.name:{user}"),
+        facts: std::collections::BTreeMap::new(),
+    }
+}
