@@ -28,11 +28,7 @@ pub(crate) fn frames(seed: u64, lines: u64) -> Frames {
         bytes.push(b' ');
         bytes.extend_from_slice(text.as_bytes());
     }
-    Frames {
-        bytes,
-        lines,
-        raw_bytes,
-    }
+    Frames { bytes, raw_bytes }
 }
 
 /// Sends the frames over one TCP connection, as fast as they are taken.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::mix::{Device, Line};
 
@@ -95,7 +97,13 @@ impl Sender {
         let socket = match self.udp.entry(line.device) {
             std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
             std::collections::btree_map::Entry::Vacant(none) => {
-                let socket = UdpSocket::bind((local_address(line.device, self.to), 0))?;
+                let any: IpAddr = if self.to.is_ipv4() {
+                    Ipv4Addr::UNSPECIFIED.into()
+                } else {
+                    Ipv6Addr::UNSPECIFIED.into()
+                };
+                let local = local_address(line.device, self.to).map_or(any, IpAddr::from);
+                let socket = UdpSocket::bind((local, 0))?;
                 socket.connect(self.to)?;
                 none.insert(socket)
             }
@@ -106,21 +114,22 @@ impl Sender {
     fn send_frame(&mut self, line: &Line) -> io::Result<()> {
         let connection = match self.tcp.entry(line.device) {
             std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
-            std::collections::btree_map::Entry::Vacant(none) => none.insert(
-                BufWriter::with_capacity(1 << 16, TcpStream::connect(self.to)?),
-            ),
+            std::collections::btree_map::Entry::Vacant(none) => {
+                let socket = Socket::new(Domain::for_address(self.to), Type::STREAM, None)?;
+                if let Some(local) = local_address(line.device, self.to) {
+                    socket.bind(&SocketAddr::from((local, 0)).into())?;
+                }
+                socket.connect(&self.to.into())?;
+                none.insert(BufWriter::with_capacity(1 << 16, socket.into()))
+            }
         };
         write!(connection, "{} {}", line.text.len(), line.text)
     }
 }
 
-/// The device's own loopback address where the listener is on loopback, else any.
-fn local_address(device: Device, to: SocketAddr) -> Ipv4Addr {
-    if to.ip().is_loopback() && to.is_ipv4() {
-        device.address()
-    } else {
-        Ipv4Addr::UNSPECIFIED
-    }
+/// The device's own loopback address, where the listener is on loopback.
+fn local_address(device: Device, to: SocketAddr) -> Option<Ipv4Addr> {
+    (to.ip().is_loopback() && to.is_ipv4()).then(|| device.address())
 }
 
 #[cfg(test)]

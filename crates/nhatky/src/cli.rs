@@ -1,0 +1,356 @@
+//! The command line (DESIGN §5): names here are what users and scripts hold on to.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::texts::Language;
+
+/// Nhật Ký: receives logs, keeps them provably unchanged, finds anything in them, and watches them.
+#[derive(Debug, Parser)]
+#[command(name = "nhatky", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Language of texts for people; by default that of the environment.
+    #[arg(long, global = true, value_enum)]
+    pub(crate) lang: Option<Language>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the data is: a directory that no server holds, or a running server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub(crate) data: PathBuf,
+    /// A running server; its token is read from NHATKY_TOKEN.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+}
+
+/// A span of time.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Span {
+    /// Not before: RFC 3339, or like `now-15m`, `now-7d`.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: Option<String>,
+    /// Before: RFC 3339, or like `now-15m`.
+    #[arg(long, value_name = "T")]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs everything: listeners, journal, index, detection, API.
+    Serve(Serve),
+    /// Runs everything in a temporary directory, fed with realistic traffic and attacks.
+    Demo(Demo),
+    /// Puts old log files (plain, gz, zst) into the journal.
+    Import(Import),
+    /// Lines in, one flat ECS JSON object a line out.
+    Parse(Parse),
+    /// Searches a running server, or a data directory that no server holds.
+    Search(Search),
+    /// Shows events as they arrive.
+    Tail(Tail),
+    /// The rules: list, show, test, backtest.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// The parser definitions: list, test.
+    #[command(subcommand)]
+    Parsers(Parsers),
+    /// Who sends what.
+    Sources(Listing),
+    /// Alerts: list, show, acknowledge, close.
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// What was, or may have been, lost.
+    Losses(Listing),
+    /// Checks the journal's hash chain and checksums; never repairs.
+    Verify(Verify),
+    /// Builds the index anew with today's parsers.
+    Reindex(Reindex),
+    /// Tokens: create, list, revoke.
+    #[command(subcommand)]
+    Token(Token),
+    /// Explains every mistake in a configuration, by file and line.
+    Check(Check),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Serve {
+    /// The configuration file; by default `config.toml` in the data directory, if it is there.
+    #[arg(long, value_name = "F")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data directory.
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub(crate) data: PathBuf,
+    /// Where HTTP listens, in place of the configuration's address.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// A syslog UDP listener, in place of the configuration's.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) syslog_udp: Option<SocketAddr>,
+    /// A syslog TCP listener, in place of the configuration's.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) syslog_tcp: Option<SocketAddr>,
+    /// A syslog TLS listener, in place of the configuration's; needs its certificate in the configuration.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) syslog_tls: Option<SocketAddr>,
+    /// A RELP listener, in place of the configuration's.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) relp: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Demo {
+    /// Where HTTP listens.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) http: SocketAddr,
+    /// Where syslog listens, UDP and TCP.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5514")]
+    pub(crate) syslog: SocketAddr,
+    /// Everyday lines a second.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) rate: u32,
+    /// The seed of the traffic.
+    #[arg(long, default_value_t = 17)]
+    pub(crate) seed: u64,
+    /// Stops by itself after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The name of the source; by default the file's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// A record begins at each line that matches; the others belong to the one before.
+    #[arg(long, value_name = "RE")]
+    pub(crate) multiline: Option<String>,
+    /// The time against which dates without a year are read; by default the file's own time.
+    #[arg(long, value_name = "T")]
+    pub(crate) reference_time: Option<String>,
+    /// Runs the rules over what is imported, by the events' own time, and prints the detections.
+    #[arg(long)]
+    pub(crate) detect: bool,
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Framing {
+    /// A record a line.
+    Raw,
+    /// `{"raw":…, "tz":…, "product_hint":…}` a line.
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Parse {
+    /// The zone of dates without one: an IANA name, an abbreviation or an offset.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+    /// How records stand in the input.
+    #[arg(long, value_enum, default_value = "raw")]
+    pub(crate) framing: Framing,
+    /// Shows which definition matched each record and why.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// The site's own parsers: the `content` folder of a data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Option<PathBuf>,
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Search {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    /// How many events at most.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// One JSON object a line, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What to look for; everything when left out.
+    #[arg(default_value = "")]
+    pub(crate) query: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Tail {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// One JSON object a line, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What to show; everything when left out.
+    #[arg(default_value = "")]
+    pub(crate) query: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Listing {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// One JSON object a line, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// The rules, each with its disposition.
+    List(Content),
+    /// One rule: what it sees, its thresholds and where they come from.
+    Show {
+        #[command(flatten)]
+        content: Content,
+        /// The rule's identifier.
+        id: String,
+    },
+    /// Runs the sample lines beside each rule through the parsers and the rule.
+    Test(Content),
+    /// Runs the rules over what the journal keeps.
+    Backtest {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        span: Span,
+        /// One rule only.
+        #[arg(long)]
+        rule: Option<String>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Content tools work without a server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Content {
+    /// The site's own parsers and rules: the `content` folder of a data directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Option<PathBuf>,
+    /// One JSON object a line, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Parsers {
+    /// The definitions.
+    List(Content),
+    /// Runs each definition's samples and compares with the events stated.
+    Test(Content),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alerts {
+    /// The alerts, newest first.
+    List {
+        #[command(flatten)]
+        listing: Listing,
+        /// Closed ones, too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// One alert with its evidence.
+    Show {
+        #[command(flatten)]
+        listing: Listing,
+        id: i64,
+    },
+    /// Says that somebody looks at it.
+    Ack {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+    },
+    /// Ends it.
+    Close {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+        /// resolved, false_positive, accepted or duplicate.
+        #[arg(long, default_value = "resolved")]
+        resolution: String,
+        /// Why, for those who read it later.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Verify {
+    /// The data directory; it may be in use.
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub(crate) data: PathBuf,
+    /// Only partitions that hold records received since.
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Reindex {
+    /// The data directory; no server may hold it.
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Makes a token and prints it alone.
+    Create {
+        #[command(flatten)]
+        place: Place,
+        /// ingest, read or admin.
+        #[arg(long)]
+        role: String,
+        /// Its name; by default its role.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// The tokens, without their secrets.
+    List(Listing),
+    /// Ends a token at once.
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "F")]
+    pub(crate) config: Option<PathBuf>,
+    /// Prints the JSON Schema of the configuration instead.
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

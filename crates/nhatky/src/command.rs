@@ -1,0 +1,14 @@
+//! The commands, one file each.
+
+pub(crate) mod alerts;
+pub(crate) mod check;
+pub(crate) mod content;
+pub(crate) mod demo;
+pub(crate) mod import;
+pub(crate) mod listing;
+pub(crate) mod parse;
+pub(crate) mod reindex;
+pub(crate) mod search;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod verify;

@@ -1,0 +1,107 @@
+//! Lists from the API as tables or NDJSON: `sources`, `losses`, `alerts list`, `token list`.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::cli::{Listing, Place};
+use crate::client::Client;
+use crate::output;
+use crate::terminal::{self, cell, severity_cell};
+use crate::texts::Texts;
+
+/// A column: the text of its head, the JSON pointer of its values, and how they are shown.
+pub(crate) struct Column(
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+    pub(crate) Show,
+);
+
+/// How a column's values are shown.
+#[derive(Clone, Copy)]
+pub(crate) enum Show {
+    Plain,
+    Time,
+    Severity,
+}
+
+/// What is listed.
+pub(crate) struct List<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) query: Vec<(&'a str, &'a str)>,
+    pub(crate) columns: &'a [Column],
+    /// The key of the text that is said when there is nothing.
+    pub(crate) none: &'a str,
+}
+
+/// Fetches every page and prints it.
+pub(crate) async fn run(listing: &Listing, list: List<'_>, texts: &Texts) -> Result<()> {
+    let client = Client::open(&listing.place).await?;
+    let printed = print(&client, listing.json, &list, texts).await;
+    client.close().await?;
+    printed
+}
+
+async fn print(client: &Client, json: bool, list: &List<'_>, texts: &Texts) -> Result<()> {
+    let items = all(client, list).await?;
+    if output::as_json(json) {
+        return items.iter().try_for_each(output::json);
+    }
+    if items.is_empty() {
+        return output::note(&texts.say(list.none, &[]));
+    }
+    let header = list
+        .columns
+        .iter()
+        .map(|Column(head, _, _)| texts.say(head, &[]))
+        .collect();
+    let mut table = terminal::table(header);
+    table.add_rows(items.iter().map(|item| row(item, list.columns)));
+    output::line(&table.trim_fmt())
+}
+
+async fn all(client: &Client, list: &List<'_>) -> Result<Vec<Value>> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let mut query = list.query.clone();
+        if !cursor.is_empty() {
+            query.push(("cursor", &cursor));
+        }
+        let mut page = client.get(list.path, &query).await?;
+        if let Value::Array(more) = page["items"].take() {
+            items.extend(more);
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => return Ok(items),
+        }
+    }
+}
+
+fn row(item: &Value, columns: &[Column]) -> Vec<comfy_table::Cell> {
+    let shown = |Column(_, pointer, show): &Column| {
+        let text = plain(item.pointer(pointer).unwrap_or(&Value::Null));
+        match show {
+            Show::Plain => cell(&text),
+            Show::Time => cell(&terminal::local_time(&text)),
+            Show::Severity => severity_cell(&text),
+        }
+    };
+    columns.iter().map(shown).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(members) => members.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Object(_) | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// Does one thing through the API.
+pub(crate) async fn act(place: &Place, path: &str, body: &Value) -> Result<Value> {
+    let client = Client::open(place).await?;
+    let reply = client.post(path, body).await;
+    client.close().await?;
+    reply
+}

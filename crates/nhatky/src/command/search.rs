@@ -1,0 +1,170 @@
+//! `nhatky search` and `nhatky tail`.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::cli::{Search, Tail};
+use crate::client::Client;
+use crate::output;
+use crate::terminal::{self, cell, severity_cell};
+use crate::texts::Texts;
+
+/// How many counts the sparkline shows.
+const BUCKETS: usize = 60;
+
+pub(crate) async fn run(args: Search, texts: &Texts) -> Result<()> {
+    let client = Client::open(&args.place).await?;
+    let shown = show(&client, &args, texts).await;
+    client.close().await?;
+    shown
+}
+
+async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
+    let limit = args.limit.to_string();
+    let mut query = vec![("q", args.query.as_str()), ("limit", limit.as_str())];
+    query.extend(args.span.from.as_deref().map(|from| ("from", from)));
+    query.extend(args.span.to.as_deref().map(|to| ("to", to)));
+    let reply = client.get("/api/v1/search", &query).await?;
+    let hits = reply["hits"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    if output::as_json(args.json) {
+        return hits.iter().try_for_each(output::json);
+    }
+    // Oldest on top, newest at the prompt, as people read logs.
+    let mut table = events_table(texts);
+    table.add_rows(hits.iter().rev().map(event_row));
+    if !hits.is_empty() {
+        output::line(&table.trim_fmt())?;
+    }
+    summary(client, &query, &reply, hits.len(), texts).await
+}
+
+async fn summary(
+    client: &Client,
+    query: &[(&str, &str)],
+    reply: &Value,
+    shown: usize,
+    texts: &Texts,
+) -> Result<()> {
+    let total = reply["total"].as_u64().unwrap_or(0);
+    if total == 0 {
+        return output::note(&texts.say("search.none", &[]));
+    }
+    let key = if reply["total_relation"] == "eq" {
+        "search.total"
+    } else {
+        "search.total_at_least"
+    };
+    let mut said = texts.say(key, &[("count", &total)]);
+    let buckets = BUCKETS.to_string();
+    let mut counted = query.to_vec();
+    counted.push(("buckets", &buckets));
+    if let Ok(counts) = client.get("/api/v1/histogram", &counted).await {
+        let counts = counts["buckets"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let counts: Vec<u64> = counts
+            .iter()
+            .filter_map(|bucket| bucket["count"].as_u64())
+            .collect();
+        said = format!("{said}  {}", terminal::sparkline(&counts));
+    }
+    output::note(&said)?;
+    if total > shown as u64 {
+        output::note(&texts.say("search.more", &[("shown", &shown)]))?;
+    }
+    let skipped = reply["covered"]["skipped"]
+        .as_array()
+        .filter(|skipped| !skipped.is_empty());
+    if let Some(skipped) = skipped {
+        let what = skipped
+            .iter()
+            .map(Value::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        output::note(&texts.say("search.skipped", &[("what", &what)]))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn tail(args: Tail, texts: &Texts) -> Result<()> {
+    let client = Client::open(&args.place).await?;
+    let json = output::as_json(args.json);
+    let query = [("q", args.query.as_str())];
+    let followed = client.follow("/api/v1/tail", &query, |data| {
+        if json {
+            return output::line(data);
+        }
+        let Ok(event) = serde_json::from_str::<Value>(data) else {
+            return Ok(());
+        };
+        let mut table = events_table(texts);
+        table.add_row(event_row(&event));
+        let printed = table.trim_fmt();
+        // The header is for tables, not for a stream.
+        output::line(printed.split_once('\n').map_or("", |(_, row)| row))
+    });
+    let followed = followed.await;
+    client.close().await?;
+    followed
+}
+
+fn events_table(texts: &Texts) -> comfy_table::Table {
+    let columns = [
+        "column.time",
+        "column.severity",
+        "column.source",
+        "column.message",
+    ];
+    terminal::table(columns.iter().map(|key| texts.say(key, &[])).collect())
+}
+
+/// Time in this machine's zone, level, who speaks, and what was said.
+fn event_row(event: &Value) -> Vec<comfy_table::Cell> {
+    let text = |names: &[&str]| {
+        let mut values = names.iter().map(|name| &event[*name]);
+        values
+            .find_map(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let level = match text(&["log.level", "log.syslog.severity.name"]) {
+        level if level.is_empty() => event["log.syslog.severity.code"]
+            .as_u64()
+            .map_or(String::new(), |code| code.to_string()),
+        level => level,
+    };
+    vec![
+        cell(&terminal::local_time(&text(&["@timestamp"]))),
+        severity_cell(&level),
+        cell(&text(&[
+            "host.name",
+            "observer.name",
+            "nhatky.peer",
+            "nhatky.listener",
+        ])),
+        cell(&text(&["message", "event.original"])),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_shows_what_is_there_and_nothing_dangerous() {
+        let event = serde_json::json!({
+            "@timestamp": "2026-10-11T08:00:00Z",
+            "log.syslog.severity.code": 3,
+            "nhatky.peer": "10.0.0.1",
+            "event.original": "a\u{1b}[31mb",
+        });
+        let row = event_row(&event);
+        let content: Vec<_> = row.iter().map(comfy_table::Cell::content).collect();
+        assert_eq!(content[1], "3");
+        assert_eq!(content[2], "10.0.0.1");
+        assert_eq!(content[3], "a␛[31mb");
+    }
+}

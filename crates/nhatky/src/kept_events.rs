@@ -1,0 +1,82 @@
+//! The event behind a Seq: the journal's record, parsed with today's parsers.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use event::{Event, Record, Seq};
+use index::{EventSource, PartitionSpan, SourceError};
+use parse::{ParseSettings, Parsers};
+
+/// The parsers and what they are told of the site's sources; exchanged as one on SIGHUP.
+#[derive(Debug)]
+pub(crate) struct Understanding {
+    pub(crate) parsers: Parsers,
+    pub(crate) settings: ParseSettings,
+}
+
+impl Understanding {
+    /// The event of the record, with as much as is asked for.
+    pub(crate) fn event(&self, record: &Record, depth: index::Depth) -> Event {
+        let mut event = Event::new(record.seq, record.raw.clone());
+        match depth {
+            index::Depth::Raw => {}
+            index::Depth::Core => self.parse(record, parse::Depth::Core, &mut event),
+            index::Depth::Full => self.parse(record, parse::Depth::Full, &mut event),
+        }
+        event
+    }
+
+    fn parse(&self, record: &Record, depth: parse::Depth, event: &mut Event) {
+        self.parsers
+            .parse_into(record, &self.settings, depth, event);
+    }
+}
+
+/// Reads events from the journal.
+#[derive(Debug)]
+pub(crate) struct KeptEvents {
+    reader: journal::Reader,
+    understanding: Arc<ArcSwap<Understanding>>,
+}
+
+impl KeptEvents {
+    pub(crate) fn new(reader: journal::Reader, understanding: Arc<ArcSwap<Understanding>>) -> Self {
+        Self {
+            reader,
+            understanding,
+        }
+    }
+
+    fn understand(&self, records: &[Record], depth: index::Depth) -> Vec<Event> {
+        let understanding = self.understanding.load();
+        records
+            .iter()
+            .map(|record| understanding.event(record, depth))
+            .collect()
+    }
+}
+
+impl EventSource for KeptEvents {
+    fn events(&self, seqs: &[Seq], depth: index::Depth) -> Result<Vec<Event>, SourceError> {
+        Ok(self.understand(&self.reader.get_many(seqs)?, depth))
+    }
+
+    fn span(&self, from: Seq, to: Seq, depth: index::Depth) -> Result<Vec<Event>, SourceError> {
+        let mut events = Vec::new();
+        for block in self.reader.blocks(from, to) {
+            let mut records = self.reader.read_block(&block)?;
+            records.retain(|record| from <= record.seq && record.seq <= to);
+            events.extend(self.understand(&records, depth));
+        }
+        Ok(events)
+    }
+
+    fn partitions(&self) -> Vec<PartitionSpan> {
+        let span = |partition: journal::PartitionInfo| PartitionSpan {
+            first: partition.first,
+            last: partition.last,
+            sealed: partition.sealed,
+        };
+        self.reader.partitions().into_iter().map(span).collect()
+    }
+}

@@ -1,0 +1,348 @@
+//! One node: everything over one data directory, wired together, started and stopped in order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use alert::{Alerts, Courier};
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use axum::Router;
+use detect::{Detector, Mode, Rules};
+use disk::{Disk, RealDisk};
+use event::{Clock, OwnRecord, Seq, SystemClock};
+use index::{Index, IndexOptions};
+use journal::{Journal, Options};
+use registry::{Registry, SourceLimits};
+use server::{Access, DetectorVitals, Vitals};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::audit::JournalSink;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::kept_events::{KeptEvents, Understanding};
+use crate::pipeline::{Parts, Pipeline, Progress};
+
+/// Everything over one data directory.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) data: DataDir,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) alerts: Arc<Alerts>,
+    pub(crate) index: Arc<Index>,
+    events: Arc<KeptEvents>,
+    pub(crate) understanding: Arc<ArcSwap<Understanding>>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) pipeline: Pipeline,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Node {
+    /// Opens the data directory and starts what lies behind the listeners.
+    pub(crate) async fn open(data: &Path, config: Config) -> Result<Self> {
+        let data = DataDir::take(data)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let options = Options {
+            retention_days: config.retention.days,
+            ..Options::default()
+        };
+        let journal = Journal::open(
+            Arc::clone(&disk),
+            &data.journal(),
+            options,
+            Arc::clone(&clock),
+        )
+        .context("the journal cannot be opened")?;
+        let journal = Arc::new(journal);
+        let registry = Arc::new(Registry::open(&data.registry(), Arc::clone(&clock)).await?);
+        let alerts = Arc::new(Alerts::new(Arc::clone(&registry), &config.alert));
+        let content = data.content();
+        let understanding = Understanding::load(&content, &config)?;
+        let fingerprints = understanding.fingerprints();
+        let understanding = Arc::new(ArcSwap::from_pointee(understanding));
+        let events = Arc::new(KeptEvents::new(
+            journal.reader(),
+            Arc::clone(&understanding),
+        ));
+        let index = Index::open(
+            &data.index(),
+            IndexOptions::default(),
+            Arc::clone(&events) as _,
+        )?;
+        index.set_fingerprints(fingerprints);
+        let index = Arc::new(index);
+        let rules = Arc::new(Rules::load(Some(&content), &config.detect));
+        for problem in rules.problems() {
+            warn!(%problem, "a rule cannot be used");
+        }
+        let checkpoint = data.state().join("detector");
+        let detector = restore(&checkpoint, &rules);
+        let pipeline = Pipeline::start(Parts {
+            reader: journal.reader(),
+            appender: journal.appender(),
+            understanding: Arc::clone(&understanding),
+            index: Arc::clone(&index),
+            detector,
+            sources: registry.source_tracker(SourceLimits::default()).await?,
+            registry: Arc::clone(&registry),
+            alerts: Arc::clone(&alerts),
+            clock: Arc::clone(&clock),
+            runtime: tokio::runtime::Handle::current(),
+            checkpoint,
+            disk,
+        })?;
+        let (stop, _) = watch::channel(false);
+        let tasks = JoinSet::new();
+        Ok(Self {
+            config,
+            clock,
+            data,
+            journal,
+            registry,
+            alerts,
+            index,
+            events,
+            understanding,
+            rules,
+            pipeline,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Opens a data directory for a command, and waits until search has seen everything in it.
+    pub(crate) async fn offline(data: &Path) -> Result<Self> {
+        let file = data.join("config.toml");
+        let config = Config::load(file.try_exists()?.then_some(file.as_path()))?;
+        let node = Self::open(data, config).await?;
+        let durable = node.journal.reader().durable();
+        while node.index.status().published < durable {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(node)
+    }
+
+    /// Starts what speaks of the node to the outside: the audit trail, the webhooks, the index's share of retention.
+    pub(crate) fn run_errands(&mut self) -> Result<()> {
+        let stopping = self.stop.subscribe();
+        let courier = Courier::new(&self.registry, &self.clock, &self.config.alert)?;
+        self.tasks.spawn(courier.run(stopping));
+        self.tasks.spawn(hand_over_audits(
+            Arc::clone(&self.registry),
+            JournalSink::new(self.journal.appender()),
+            self.stop.subscribe(),
+        ));
+        self.tasks.spawn(follow_retention(
+            self.journal.reader(),
+            Arc::clone(&self.index),
+            Arc::clone(&self.registry),
+            self.stop.subscribe(),
+        ));
+        let started = OwnRecord::Started {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            durable_seq: self.journal.reader().durable(),
+        };
+        self.journal
+            .appender()
+            .append(vec![started.to_record(self.clock.now())])?;
+        Ok(())
+    }
+
+    /// Reads the site's parsers and their settings again.
+    pub(crate) fn reload_parsers(&self, config: &Config) -> Result<()> {
+        let understanding = Understanding::load(&self.data.content(), config)?;
+        self.index.set_fingerprints(understanding.fingerprints());
+        self.understanding.store(Arc::new(understanding));
+        info!("parsers reloaded");
+        Ok(())
+    }
+
+    /// Ends everything in order; what was acknowledged is durable already.
+    pub(crate) async fn close(mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        let pipeline = self.pipeline;
+        let index = Arc::clone(&self.index);
+        tokio::task::spawn_blocking(move || {
+            // Closing the index first frees the parser thread where it waits for a commit.
+            index.close();
+            pipeline.stop();
+        })
+        .await?;
+        self.registry.save_token_use().await?;
+        self.registry.close().await;
+        let journal = Arc::into_inner(self.journal).context("a request still holds the journal")?;
+        journal
+            .close()
+            .context("the journal did not close cleanly; nothing acknowledged is lost")
+    }
+
+    /// What the server shows.
+    pub(crate) fn parts(
+        &self,
+        metrics: prometheus::Registry,
+        options: server::Options,
+    ) -> server::Parts {
+        server::Parts {
+            registry: Arc::clone(&self.registry),
+            alerts: Arc::clone(&self.alerts),
+            index: Arc::clone(&self.index),
+            events: Arc::clone(&self.events) as _,
+            journal: self.journal.reader(),
+            vitals: Arc::new(NodeVitals {
+                journal: Arc::clone(&self.journal),
+                progress: Arc::clone(&self.pipeline.progress),
+                rules: Arc::clone(&self.rules),
+            }),
+            audit: Arc::new(JournalSink::new(self.journal.appender())),
+            clock: Arc::clone(&self.clock),
+            metrics,
+            stop: self.stop.subscribe(),
+            options,
+        }
+    }
+
+    /// The API's routes for this process alone.
+    pub(crate) fn routes(&self) -> Router {
+        let parts = self.parts(prometheus::Registry::new(), server::Options::default());
+        server::routes(parts, Access::InProcess, Router::new())
+    }
+
+    /// Tells those who wait for long that the node is ending.
+    pub(crate) fn say_stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// How the parts behind the server are doing.
+#[derive(Debug)]
+struct NodeVitals {
+    journal: Arc<Journal>,
+    progress: Arc<Progress>,
+    rules: Arc<Rules>,
+}
+
+impl Vitals for NodeVitals {
+    fn journal(&self) -> journal::Status {
+        self.journal.status()
+    }
+
+    fn detector(&self) -> DetectorVitals {
+        let status = self
+            .progress
+            .detector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        DetectorVitals {
+            covered: Seq(self.progress.detected.load(Ordering::Relaxed)),
+            status,
+        }
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules)
+    }
+}
+
+impl Understanding {
+    /// The built-in and the site's parsers, with the configuration's settings.
+    pub(crate) fn load(content: &Path, config: &Config) -> Result<Self> {
+        Ok(Self {
+            parsers: parse::Parsers::load(Some(content))?,
+            settings: config.parse_settings()?,
+        })
+    }
+
+    fn fingerprints(&self) -> BTreeMap<String, u64> {
+        self.parsers
+            .products()
+            .map(|product| (product.name.to_string(), product.fingerprint))
+            .collect()
+    }
+}
+
+/// The detector as it was, or one that reads what is kept anew.
+fn restore(checkpoint: &Path, rules: &Arc<Rules>) -> Detector {
+    let bytes = match std::fs::read(checkpoint) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Detector::new(Arc::clone(rules), Mode::Live);
+        }
+        Err(error) => {
+            warn!(%error, path = %checkpoint.display(), "the detector's state cannot be read; reading the journal anew");
+            return Detector::new(Arc::clone(rules), Mode::Live);
+        }
+    };
+    match Detector::restore(&bytes, Arc::clone(rules), Mode::Live) {
+        Ok(restored) => {
+            for rule in &restored.fresh {
+                info!(%rule, "a rule is new or changed and starts without memory");
+            }
+            restored.detector
+        }
+        Err(error) => {
+            warn!(%error, "the detector's state cannot be used; reading the journal anew");
+            Detector::new(Arc::clone(rules), Mode::Live)
+        }
+    }
+}
+
+/// Tells the journal of every change of the registry.
+async fn hand_over_audits(
+    registry: Arc<Registry>,
+    sink: JournalSink,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        if let Err(error) = registry.hand_over_audits(&sink).await {
+            warn!(%error, "changes are not in the journal yet; trying again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        if *stop.borrow() {
+            return;
+        }
+        tokio::select! {
+            () = registry.audit_waits() => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Drops the index of partitions that the journal has dropped, and remembers which tokens were used.
+async fn follow_retention(
+    reader: journal::Reader,
+    index: Arc<Index>,
+    registry: Arc<Registry>,
+    mut stop: watch::Receiver<bool>,
+) {
+    while !*stop.borrow() {
+        let kept: Vec<Seq> = reader
+            .partitions()
+            .iter()
+            .map(|partition| partition.first)
+            .collect();
+        for indexed in index.status().partitions {
+            let dropped = kept.first().is_some_and(|oldest| indexed.first < *oldest);
+            if dropped && let Err(error) = index.drop_partition(indexed.first) {
+                warn!(%error, partition = %indexed.first, "the index of a dropped partition cannot be removed");
+            }
+        }
+        if let Err(error) = registry.save_token_use().await {
+            warn!(%error, "the use of tokens cannot be noted");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

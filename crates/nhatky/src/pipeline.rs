@@ -1,0 +1,336 @@
+//! From the journal to search and detection: one thread parses what is durable, one detects; the index has its own.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use alert::Alerts;
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use detect::{Detector, Output};
+use event::{Clock, Event, Field, OwnRecord, ParseLevel, Seq};
+use index::Index;
+use journal::{Appender, Reader, Tail};
+use registry::{DetectionUpdate, Registry, SourceTracker};
+use tokio::runtime::Handle;
+use tracing::{error, warn};
+
+use crate::kept_events::Understanding;
+
+/// How long a thread waits for records before it looks whether it should stop.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the detector's state and what was learnt of sources are saved.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// How often metrics get to see the detector's state.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// Batches that may wait for the detector: beyond it, parsing waits.
+const BATCHES_WAITING_MAX: usize = 4;
+
+/// Events in the order of Seq, shared by the index and the detector.
+type Batch = Arc<[Event]>;
+
+/// What the pipeline needs of the others.
+pub(crate) struct Parts {
+    pub(crate) reader: Reader,
+    pub(crate) appender: Appender,
+    pub(crate) understanding: Arc<ArcSwap<Understanding>>,
+    pub(crate) index: Arc<Index>,
+    pub(crate) detector: Detector,
+    pub(crate) sources: SourceTracker,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) alerts: Arc<Alerts>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) runtime: Handle,
+    /// Where the detector's checkpoint goes.
+    pub(crate) checkpoint: PathBuf,
+    pub(crate) disk: Arc<dyn disk::Disk>,
+}
+
+/// The running threads.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    stop: Arc<AtomicBool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// How far the pipeline is, for metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The last Seq that the detector has seen.
+    pub(crate) detected: AtomicU64,
+    /// Batches that wait for the detector.
+    pub(crate) waiting: AtomicU64,
+    /// State of the detector, at most a second old.
+    pub(crate) detector: Mutex<detect::Status>,
+    parsed: Mutex<HashMap<Box<str>, [u64; ParseLevel::ALL.len()]>>,
+}
+
+impl Progress {
+    /// Events so far of each product and level.
+    pub(crate) fn parsed(&self) -> Vec<(Box<str>, ParseLevel, u64)> {
+        let parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = parsed.iter().flat_map(|(product, counts)| {
+            ParseLevel::ALL
+                .iter()
+                .zip(counts)
+                .map(|(level, count)| (product.clone(), *level, *count))
+        });
+        counts.filter(|(_, _, count)| *count > 0).collect()
+    }
+
+    fn count_parsed(&self, batch: &[Event]) {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in batch {
+            let product = event.text(Field::NHATKY_PRODUCT).unwrap_or_default();
+            let level = event
+                .text(Field::NHATKY_PARSE)
+                .and_then(ParseLevel::from_name);
+            let level = ParseLevel::ALL
+                .iter()
+                .position(|known| Some(*known) == level);
+            let counts = match parsed.get_mut(product) {
+                Some(counts) => counts,
+                None => parsed.entry(product.into()).or_default(),
+            };
+            if let Some(count) = level.and_then(|level| counts.get_mut(level)) {
+                *count += 1;
+            }
+        }
+    }
+}
+
+impl Pipeline {
+    /// Starts the threads after the last event that everybody has seen.
+    pub(crate) fn start(parts: Parts) -> Result<Self> {
+        let seen = [
+            parts.index.committed_through(),
+            parts.detector.covered(),
+            parts.sources.through(),
+        ];
+        let from = seen.into_iter().min().unwrap_or(Seq::ZERO).next();
+        let stop = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::default());
+        progress
+            .detected
+            .store(parts.detector.covered().0, Ordering::Relaxed);
+        let (to_detector, batches) = sync_channel(BATCHES_WAITING_MAX);
+        let parser = ParserThread {
+            tail: parts.reader.tail(from),
+            understanding: parts.understanding,
+            depth: if parts.detector.rules().needs_full_depth() {
+                index::Depth::Full
+            } else {
+                index::Depth::Core
+            },
+            index: parts.index,
+            to_detector,
+            stop: Arc::clone(&stop),
+            progress: Arc::clone(&progress),
+        };
+        let detector = DetectorThread {
+            batches,
+            detector: parts.detector,
+            sources: parts.sources,
+            registry: parts.registry,
+            alerts: parts.alerts,
+            appender: parts.appender,
+            live_after: parts.reader.durable(),
+            saved_at: parts.clock.monotonic(),
+            status_at: Duration::ZERO,
+            clock: parts.clock,
+            runtime: parts.runtime,
+            checkpoint: parts.checkpoint,
+            disk: parts.disk,
+            stop: Arc::clone(&stop),
+            progress: Arc::clone(&progress),
+        };
+        let threads = vec![
+            spawn("parse", move || parser.run())?,
+            spawn("detect", move || detector.run())?,
+        ];
+        Ok(Self {
+            stop,
+            threads: Mutex::new(threads),
+            progress,
+        })
+    }
+
+    /// Ends the threads; the detector's state is saved.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            if thread.join().is_err() {
+                error!("a thread of the pipeline has panicked");
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("thread {name} cannot start"))
+}
+
+/// Reads what is durable, parses it, and hands it on.
+struct ParserThread {
+    tail: Tail,
+    understanding: Arc<ArcSwap<Understanding>>,
+    /// Core, unless a rule asks about vendors' own fields.
+    depth: index::Depth,
+    index: Arc<Index>,
+    to_detector: SyncSender<Batch>,
+    stop: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+impl ParserThread {
+    fn run(mut self) {
+        while !self.stop.load(Ordering::SeqCst) {
+            let records = match self.tail.next(TICK) {
+                Ok(Some(records)) => records,
+                Ok(None) => continue,
+                Err(error) => {
+                    // Damage was set aside when the journal was opened; this is a disk that fails now.
+                    error!(%error, at = %self.tail.position(), "the journal cannot be read");
+                    std::thread::park_timeout(Duration::from_secs(1));
+                    continue;
+                }
+            };
+            let understanding = self.understanding.load();
+            let batch: Batch = records
+                .iter()
+                .map(|record| understanding.event(record, self.depth))
+                .collect();
+            self.progress.count_parsed(&batch);
+            self.progress.waiting.fetch_add(1, Ordering::Relaxed);
+            // Detection first: it must not wait for an index that is behind longer than it has to.
+            let alive = self.to_detector.send(Arc::clone(&batch)).is_ok()
+                && self.index.publish(batch).is_ok();
+            if !alive {
+                return;
+            }
+        }
+    }
+}
+
+/// Feeds the detector and stores what it gives.
+struct DetectorThread {
+    batches: Receiver<Batch>,
+    detector: Detector,
+    sources: SourceTracker,
+    registry: Arc<Registry>,
+    alerts: Arc<Alerts>,
+    appender: Appender,
+    /// Evictions while older events are read again are no news.
+    live_after: Seq,
+    saved_at: Duration,
+    status_at: Duration,
+    clock: Arc<dyn Clock>,
+    runtime: Handle,
+    checkpoint: PathBuf,
+    disk: Arc<dyn disk::Disk>,
+    stop: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+impl DetectorThread {
+    fn run(mut self) {
+        loop {
+            match self.batches.recv_timeout(TICK) {
+                Ok(batch) => self.take(&batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.clock.monotonic().saturating_sub(self.saved_at) >= SAVE_EVERY {
+                self.save();
+            }
+        }
+        self.save();
+    }
+
+    fn take(&mut self, batch: &[Event]) {
+        let mut outputs = Vec::new();
+        for event in batch {
+            self.sources.observe(event);
+            self.detector.observe(event, &mut outputs);
+        }
+        self.store(outputs);
+        self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.progress
+            .detected
+            .store(self.detector.covered().0, Ordering::Relaxed);
+        self.show_status();
+    }
+
+    fn show_status(&mut self) {
+        let now = self.clock.monotonic();
+        if now.saturating_sub(self.status_at) >= STATUS_EVERY || self.status_at == Duration::ZERO {
+            self.status_at = now;
+            *self
+                .progress
+                .detector
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = self.detector.status();
+        }
+    }
+
+    /// Stores what the detector gave, again and again until it is stored: the checkpoint must not come first.
+    fn store(&self, outputs: Vec<Output>) {
+        let (mut detections, mut updates) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                Output::Detection(detection) => detections.push(*detection),
+                Output::Update(update) => updates.push(DetectionUpdate {
+                    id: update.id,
+                    last_at: update.last_at,
+                    count: update.count,
+                    evidence: update.evidence,
+                }),
+                Output::Evicted(evicted) => self.record_eviction(&evicted),
+            }
+        }
+        while let Err(error) = self
+            .runtime
+            .block_on(self.alerts.apply(&detections, &updates))
+        {
+            error!(%error, detections = detections.len(), "detections cannot be stored; trying again");
+            if self.stop.load(Ordering::SeqCst) {
+                // Without a checkpoint that covers them, they are found again after the next start.
+                return;
+            }
+            std::thread::park_timeout(Duration::from_secs(1));
+        }
+    }
+
+    fn record_eviction(&self, evicted: &detect::Evicted) {
+        if self.detector.covered() <= self.live_after {
+            return;
+        }
+        let loss = OwnRecord::Loss(evicted.to_loss()).to_record(self.clock.now());
+        let told = self.appender.try_submit(vec![loss], Box::new(drop));
+        if told.is_err() {
+            warn!(rule = %evicted.rule, keys = evicted.keys, "the journal is too busy to record an eviction");
+        }
+    }
+
+    fn save(&mut self) {
+        self.saved_at = self.clock.monotonic();
+        let changes = self.sources.changes();
+        match self.runtime.block_on(self.registry.save_sources(&changes)) {
+            Ok(()) => self.sources.saved(&changes),
+            Err(error) => warn!(%error, "what was learnt of sources cannot be saved"),
+        }
+        let state = self.detector.checkpoint();
+        if let Err(error) = disk::replace(&*self.disk, &self.checkpoint, &state) {
+            warn!(%error, path = %self.checkpoint.display(), "the detector's state cannot be saved");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! End to end: the real binary, real sockets, real senders, real files.
+
+mod bad_input;
+mod demo_story;
+mod kill;
+mod operation;
+mod process;
+mod protocols;
+mod senders;
