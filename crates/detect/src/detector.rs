@@ -76,6 +76,8 @@ struct Scratch {
     key: Vec<u8>,
     /// Rules that match the event, or have found something with it.
     hits: Vec<bool>,
+    /// The input of a sequence that its circumstances forbid.
+    withheld: Option<usize>,
     /// What stands behind a correlation's hit: events and their Seqs.
     behind: Vec<(usize, u64, Vec<Seq>)>,
 }
@@ -83,7 +85,7 @@ struct Scratch {
 /// Updates and evictions are told this often, in detector time.
 const TELL_EVERY: Span = Span::seconds(10);
 /// Between two records no more time than this counts as time awake: the heartbeats come every 10 s.
-const AWAKE_STEP_MAX: Span = Span::seconds(60);
+const AWAKE_STEP_MAX: Span = Span::seconds(20);
 /// What is remembered outlives its window by this, for records that arrive late or out of order.
 const GRACE: Span = Span::seconds(300);
 /// Correlation takes the event's own time if it lies this far before its receipt, at most …
@@ -318,8 +320,13 @@ impl Detector {
         if let Some(counters) = self.counters.get_mut(place) {
             counters.matched += 1;
         }
+        scratch.withheld = None;
         if !self.circumstances_hold(rule, moment, &mut scratch.key) {
-            return false;
+            // Of a sequence only the end must come under the circumstances.
+            let Kind::Sequence { steps } = rule.kind else {
+                return false;
+            };
+            scratch.withheld = usize::from(steps).checked_sub(1);
         }
         if matches!(rule.kind, Kind::Base) {
             return true;
@@ -785,7 +792,9 @@ impl Work {
                 Input::Rules { places, .. } => places.len(),
             };
             (0..inputs).filter(|input| {
-                only.is_none_or(|only| only == *input) && rule.input.is_hit(*input, &scratch.hits)
+                only.is_none_or(|only| only == *input)
+                    && scratch.withheld != Some(*input)
+                    && rule.input.is_hit(*input, &scratch.hits)
             })
         };
         Some(match &rule.kind {

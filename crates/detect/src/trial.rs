@@ -56,7 +56,7 @@ impl Trial {
 const BEGIN: Micros = Micros(1_791_943_200 * Micros::PER_SECOND);
 /// The product's own heartbeat; in waits of more than an hour sparser, which no rule can tell.
 const HEARTBEAT: Span = Span::seconds(10);
-const SPARSE_HEARTBEAT: Span = Span::seconds(60);
+const SPARSE_HEARTBEAT: Span = Span::seconds(20);
 
 /// Runs every sample of every rule that runs: its lines become records as if received from its peer, `parse` makes
 /// events of them, and a fresh detector says what it finds.
