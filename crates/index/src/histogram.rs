@@ -6,8 +6,9 @@ use std::time::Duration;
 use event::{Event, Field, FieldKind, Micros, Value};
 
 use crate::bits::Bits;
-use crate::run::{Collector, Covered, Run, Scope, SearchError};
+use crate::run::{Collector, Run};
 use crate::schema::Layout;
+use crate::scope::{Covered, Scope, SearchError};
 use crate::search::Total;
 use crate::segment::{ColumnValues, Segment};
 use crate::state::Shared;

@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::histogram::{self, Histogram, HistogramRequest};
 use crate::partition::{self, Partition};
 use crate::reindex::{self, ReindexError, Reindexed};
-use crate::run::SearchError;
+use crate::scope::SearchError;
 use crate::search::{self, SearchRequest, SearchResult};
 use crate::source::{Depth, EventSource};
 use crate::state::{Fresh, Shared, State};

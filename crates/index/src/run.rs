@@ -1,129 +1,18 @@
 //! One search over one snapshot: the pieces newest first, what is sure from segments, the rest from events.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use event::{Event, Field, Micros, Seq};
-use query::{Bound, Condition, Expr, Literal, Range, Test};
-use serde::Serialize;
+use event::{Event, Seq};
+use query::Expr;
 
 use crate::bits::Bits;
-use crate::evaluate::{Evaluator, Way};
-use crate::partition::Partition;
+use crate::evaluate::{Answer, Evaluator};
+use crate::scope::{Covered, Scope, SearchError, depth_of};
 use crate::segment::Segment;
-use crate::source::{Depth, EventSource, PartitionSpan, SourceError};
+use crate::snapshot::{Piece, Snapshot};
+use crate::source::{Depth, EventSource, SourceError};
 use crate::state::Shared;
-
-/// What events are asked for, and how much may be spent on it.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    /// The condition.
-    pub expr: Expr,
-    /// Only events whose `@timestamp` is not before.
-    pub from: Option<Micros>,
-    /// Only events whose `@timestamp` is before.
-    pub to: Option<Micros>,
-    /// How much may be spent.
-    pub budget: Budget,
-    /// Stops it from another thread.
-    pub cancel: Cancel,
-    /// Which accelerators may answer; for tests, and to compare.
-    pub way: Way,
-}
-
-impl Scope {
-    /// All events kept that meet the condition, within the default budget.
-    #[must_use]
-    pub fn new(expr: Expr) -> Self {
-        Self {
-            expr,
-            from: None,
-            to: None,
-            budget: Budget::default(),
-            cancel: Cancel::default(),
-            way: Way::Auto,
-        }
-    }
-
-    /// The condition with the time that it is asked for.
-    fn whole_expr(&self) -> Expr {
-        let bound = |at: Micros| Literal::new(&at.to_string());
-        let low = self
-            .from
-            .map_or(Bound::Open, |from| Bound::With(bound(from)));
-        let high = self.to.map_or(Bound::Open, |to| Bound::Without(bound(to)));
-        if low == Bound::Open && high == Bound::Open {
-            return self.expr.clone();
-        }
-        let time = Expr::field(Field::TIMESTAMP, Condition::Range(Range { low, high }));
-        Expr::and([time, self.expr.clone()])
-    }
-}
-
-/// How much one search may spend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Time from its start.
-    pub time: Duration,
-    /// Bytes of raw text that it reads to ask events themselves.
-    pub bytes: u64,
-}
-
-impl Default for Budget {
-    /// 30 s, as long as a person waits; 4 GiB, about what two cores read in that time.
-    fn default() -> Self {
-        Self {
-            time: Duration::from_secs(30),
-            bytes: 4 << 30,
-        }
-    }
-}
-
-/// A flag by which another thread stops a search.
-#[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Stops the search soon; what it has found is its result.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked to stop.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What a search looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Covered {
-    /// The last event that it could see.
-    pub through_seq: Seq,
-    /// How many partitions it looked at, those included that their times ruled out.
-    pub partitions: usize,
-    /// Partitions that it did not finish looking at, by their first Seq.
-    pub skipped: Vec<Seq>,
-    /// Partitions indexed under other parsers or settings than today's: hits are verified, but some may be missing.
-    pub stale: Vec<Seq>,
-}
-
-/// Why a search could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum SearchError {
-    /// A segment cannot be read.
-    #[error("cannot read the index: {0}; run `nhatky reindex`")]
-    Index(#[from] tantivy::TantivyError),
-    /// The records cannot be read.
-    #[error("cannot read the events: {0}")]
-    Source(SourceError),
-    /// The cursor belongs to another query.
-    #[error("the cursor belongs to another query: begin again without it")]
-    Cursor,
-}
 
 /// Takes what is found, newest first.
 pub(crate) trait Collector {
@@ -146,54 +35,6 @@ pub(crate) trait Collector {
     /// A piece has ended: a moment to pass on what was found.
     fn piece_done(&mut self) -> Result<(), SearchError> {
         Ok(())
-    }
-}
-
-/// A run of Seqs that is looked at in one way.
-enum Piece {
-    Segment(Seq, Arc<Segment>),
-    /// Without an index.
-    Gap(Seq, Seq, Seq),
-}
-
-/// The snapshot that a search takes.
-struct Snapshot {
-    partitions: BTreeMap<Seq, Arc<Partition>>,
-    fresh: Vec<Arc<[Event]>>,
-    committed: Seq,
-    published: Seq,
-    fingerprints: Arc<BTreeMap<String, u64>>,
-}
-
-impl Snapshot {
-    fn take(shared: &Shared) -> Self {
-        let state = shared.lock();
-        Self {
-            partitions: state.partitions.clone(),
-            fresh: state.fresh.batches(),
-            committed: state.committed,
-            published: state.published,
-            fingerprints: Arc::clone(&state.fingerprints),
-        }
-    }
-
-    /// What is committed, newest first; where a kept partition has no segments for its Seqs, a gap.
-    fn pieces(&self, spans: &[PartitionSpan]) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        for span in spans.iter().rev() {
-            let partition = self.partitions.get(&span.first);
-            let through = partition.map_or(Seq::ZERO, |partition| partition.through);
-            let from = through.next().max(span.first);
-            let to = span.last.min(self.committed);
-            if from <= to {
-                pieces.push(Piece::Gap(span.first, from, to));
-            }
-            let segments = partition
-                .iter()
-                .flat_map(|partition| partition.segments.iter().rev());
-            pieces.extend(segments.map(|segment| Piece::Segment(span.first, Arc::clone(segment))));
-        }
-        pieces
     }
 }
 
@@ -264,11 +105,11 @@ impl<'a> Run<'a> {
         }
         collector.piece_done()?;
         let mut looked_at = Vec::new();
-        for piece in self.snapshot.pieces(&spans) {
-            let partition = match &piece {
-                Piece::Segment(partition, _) | Piece::Gap(partition, ..) => *partition,
-            };
-            if !looked_at.contains(&partition) {
+        let pieces = self.snapshot.pieces(&spans);
+        let mut answers = Answers::default();
+        for (at, piece) in pieces.iter().enumerate() {
+            let partition = piece.partition();
+            if looked_at.last() != Some(&partition) {
                 looked_at.push(partition);
             }
             if self.is_stopped(collector) {
@@ -277,16 +118,16 @@ impl<'a> Run<'a> {
             }
             match piece {
                 Piece::Segment(_, segment) => {
-                    let first = segment.info.first;
                     if segment.is_stale(&self.snapshot.fingerprints) {
                         self.covered.stale.push(partition);
                     }
-                    self.segment(&segment, needs, collector)?;
-                    self.reach(first);
+                    let answer = answers.next(self, pieces.get(at..).unwrap_or_default())?;
+                    self.segment(segment, answer, needs, collector)?;
+                    self.reach(segment.info.first);
                 }
                 Piece::Gap(_, from, to) => {
-                    self.gap(from, to, needs, collector)?;
-                    self.reach(from);
+                    self.gap(*from, *to, needs, collector)?;
+                    self.reach(*from);
                 }
             }
             if !self.complete {
@@ -298,6 +139,14 @@ impl<'a> Run<'a> {
         self.covered.stale.sort_unstable();
         self.covered.stale.dedup();
         Ok(())
+    }
+
+    fn answer(&self, segment: &Segment) -> tantivy::Result<Answer> {
+        let evaluator = Evaluator {
+            segment,
+            way: self.scope.way,
+        };
+        evaluator.answer(&self.expr, &Bits::all(segment.len()))
     }
 
     fn reach(&mut self, seq: Seq) {
@@ -349,15 +198,10 @@ impl<'a> Run<'a> {
     fn segment(
         &mut self,
         segment: &Segment,
+        answer: Answer,
         depth: Depth,
         collector: &mut dyn Collector,
     ) -> Result<(), SearchError> {
-        let all = Bits::all(segment.len());
-        let evaluator = Evaluator {
-            segment,
-            way: self.scope.way,
-        };
-        let answer = evaluator.answer(&self.expr, &all)?;
         let (mut sure, mut unsure) = (answer.sure, answer.possible);
         let is_stale = self.depth > Depth::Raw && segment.is_stale(&self.snapshot.fingerprints);
         if is_stale || collector.needs().is_some() {
@@ -490,24 +334,46 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How much of an event the condition asks for.
-pub(crate) fn depth_of(expr: &Expr) -> Depth {
-    let mut depth = Depth::Raw;
-    expr.each_test(&mut |test| {
-        let needed = match test {
-            Test::Text(_) | Test::Regex(_) => Depth::Raw,
-            Test::Field(field, _) => depth_of_field(field),
-        };
-        depth = depth.max(needed);
-    });
-    depth
+/// The answers of the segments to come, several at once where one takes long.
+#[derive(Default)]
+struct Answers {
+    ready: VecDeque<Answer>,
+    are_slow: bool,
 }
 
-/// How much of an event must be known to know the field.
-pub(crate) fn depth_of_field(field: &query::FieldName) -> Depth {
-    match field.known() {
-        Some(Field::EVENT_ORIGINAL | Field::NHATKY_SEQ) => Depth::Raw,
-        Some(_) => Depth::Core,
-        None => Depth::Full,
+/// An answer that takes longer is worth the start of a thread.
+const SLOW: Duration = Duration::from_micros(300);
+
+impl Answers {
+    /// The answer of the first of these pieces, which is a segment.
+    fn next(&mut self, run: &Run<'_>, pieces: &[Piece]) -> tantivy::Result<Answer> {
+        if let Some(answer) = self.ready.pop_front() {
+            return Ok(answer);
+        }
+        let segments = pieces.iter().map_while(|piece| match piece {
+            Piece::Segment(_, segment) => Some(segment),
+            Piece::Gap(..) => None,
+        });
+        let at_once = if self.are_slow { run.threads } else { 1 };
+        let segments: Vec<_> = segments.take(at_once).collect();
+        let [first, others @ ..] = segments.as_slice() else {
+            return Ok(Answer::exact(Bits::none(0)));
+        };
+        let started = Instant::now();
+        let (answer, ready) = std::thread::scope(|scope| {
+            let threads = others
+                .iter()
+                .map(|segment| scope.spawn(|| run.answer(segment)));
+            let threads: Vec<_> = threads.collect();
+            let answer = run.answer(first);
+            let joined = threads.into_iter().map(|thread| match thread.join() {
+                Ok(answer) => answer,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            (answer, joined.collect::<tantivy::Result<_>>())
+        });
+        self.are_slow = started.elapsed() > SLOW;
+        self.ready = ready?;
+        answer
     }
 }

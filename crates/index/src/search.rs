@@ -7,8 +7,9 @@ use std::time::Duration;
 use event::{Event, Seq};
 
 use crate::bits::Bits;
-use crate::run::{Collector, Covered, Run, Scope, SearchError};
+use crate::run::{Collector, Run};
 use crate::schema::StableHash;
+use crate::scope::{Covered, Scope, SearchError};
 use crate::segment::Segment;
 use crate::source::{Depth, EventSource};
 use crate::state::Shared;

@@ -1,15 +1,16 @@
 //! The most frequent values of a field.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use event::{Event, FieldKind, Micros, Value};
 use query::FieldName;
 
 use crate::bits::Bits;
-use crate::run::{Collector, Covered, Run, Scope, SearchError, depth_of_field};
+use crate::run::{Collector, Run};
 use crate::schema::{Column, Layout};
+use crate::scope::{Covered, Scope, SearchError, depth_of_field};
 use crate::search::Total;
 use crate::segment::{ColumnValues, Segment};
 use crate::source::{Depth, EventSource};
@@ -68,11 +69,13 @@ pub(crate) fn top(shared: &Shared, request: &TopRequest) -> Result<Top, SearchEr
         field: &request.field,
         column,
         values: HashMap::default(),
+        by_bits: HashMap::default(),
         other: 0,
         missing: 0,
         total: 0,
     };
     run.collect(&mut counts)?;
+    counts.finish();
     let distinct = counts.values.len();
     let mut values: Vec<TopValue> = counts
         .values
@@ -109,6 +112,7 @@ struct Counts<'a> {
     field: &'a FieldName,
     column: Option<Column>,
     values: HashMap<Box<str>, u64, ahash::RandomState>,
+    by_bits: HashMap<u128, u64, ahash::RandomState>,
     other: u64,
     missing: u64,
     total: u64,
@@ -165,19 +169,21 @@ impl Counts<'_> {
         Ok(())
     }
 
+    /// Counts by the value's bits; it becomes text once, at the end.
     fn add_values<T>(
         &mut self,
         column: &tantivy::columnar::Column<T>,
         docs: &Bits,
-        text: impl Fn(T) -> String,
+        bits: impl Fn(T) -> u128,
     ) where
-        T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + std::hash::Hash + Eq + 'static,
+        T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static,
     {
-        let mut counts: HashMap<T, u64, ahash::RandomState> = HashMap::default();
+        let counts = &mut self.by_bits;
         for doc in docs.ascending() {
             let mut missing = true;
             for value in column.values_for_doc(doc) {
                 missing = false;
+                let value = bits(value);
                 if let Some(count) = counts.get_mut(&value) {
                     *count += 1;
                 } else if counts.len() < VALUES_MAX {
@@ -188,8 +194,20 @@ impl Counts<'_> {
             }
             self.missing += u64::from(missing);
         }
-        for (value, count) in counts {
-            self.add(&text(value), count);
+    }
+
+    /// Makes text of the values counted by their bits.
+    fn finish(&mut self) {
+        let kind = self.column.map(|column| column.kind);
+        for (bits, count) in std::mem::take(&mut self.by_bits) {
+            let value = match kind {
+                Some(FieldKind::Address) => {
+                    Value::Address(IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical())
+                }
+                Some(FieldKind::Date) => Value::Date(Micros(integer(bits))),
+                _ => Value::Integer(integer(bits)),
+            };
+            self.add(&value.to_text(), count);
         }
     }
 }
@@ -228,17 +246,12 @@ impl Collector for Counts<'_> {
         match segment.column(column)? {
             ColumnValues::Absent => self.missing += plain.count(),
             ColumnValues::Text(texts) => self.add_texts(texts, &plain)?,
-            ColumnValues::Integer(numbers) if column.kind == FieldKind::Date => {
-                self.add_values(numbers, &plain, |at| Micros(at).to_string());
-            }
             ColumnValues::Integer(numbers) => {
-                self.add_values(numbers, &plain, |number| number.to_string());
+                self.add_values(numbers, &plain, |number| u128::from(number.cast_unsigned()));
             }
-            ColumnValues::Address(addresses) => self.add_values(addresses, &plain, |address| {
-                Value::Address(IpAddr::V6(address).to_canonical())
-                    .to_text()
-                    .into_owned()
-            }),
+            ColumnValues::Address(addresses) => {
+                self.add_values(addresses, &plain, Ipv6Addr::to_bits);
+            }
         }
         Ok(())
     }
@@ -246,4 +259,9 @@ impl Collector for Counts<'_> {
     fn needs(&self) -> Option<Depth> {
         self.column.is_none().then(|| depth_of_field(self.field))
     }
+}
+
+/// The whole number whose bits these are, in the lower half.
+fn integer(bits: u128) -> i64 {
+    u64::try_from(bits).unwrap_or(u64::MAX).cast_signed()
 }
