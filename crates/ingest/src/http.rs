@@ -31,6 +31,7 @@ pub fn router(input: HttpInput) -> Router {
         .route("/_license", get(handshake::license))
         .route("/_xpack", get(handshake::xpack))
         .route("/_cluster/health", get(handshake::cluster_health))
+        .route("/_cat/health", get(handshake::cat_health))
         .route("/_index_template/{name}", any(handshake::template))
         .route("/_component_template/{name}", any(handshake::template))
         .route("/_template/{name}", any(handshake::template))

@@ -98,6 +98,13 @@ impl Session<'_> {
     async fn next(&mut self) -> Next {
         make_room(&mut self.buffer, self.last_read);
         let deadline = self.deadline();
+        // A read that is ready wins over its deadline, so that a sender without a pause would hold up the stop.
+        if self
+            .stopping_until
+            .is_some_and(|until| until <= Instant::now())
+        {
+            return Next::Late;
+        }
         let reading = timeout_at(deadline, self.stream.read_buf(&mut self.buffer));
         let stopping = self.stopping_until.is_some();
         let read = tokio::select! {

@@ -85,7 +85,7 @@ pub(crate) fn spawn(
     stop: Arc<AtomicBool>,
     runtime: Handle,
 ) -> io::Result<JoinHandle<()>> {
-    let dropped = udp_system::dropped(socket.as_fd()).map_err(|error| {
+    udp_system::dropped(socket.as_fd()).map_err(|error| {
         io::Error::new(
             error.kind(),
             format!("cannot count dropped datagrams (SO_MEMINFO): {error}"),
@@ -99,7 +99,8 @@ pub(crate) fn spawn(
                 datagrams: Datagrams::new(SLOTS),
                 origins: HashMap::new(),
                 batch: Batch::default(),
-                dropped,
+                // The socket is new: what was dropped before this moment counts, too.
+                dropped: 0,
                 checked_at,
                 context,
                 socket,

@@ -466,6 +466,7 @@ async fn shippers_find_what_they_ask_for() {
         get("/_data_stream/logs-x").await.body["data_streams"][0]["name"],
         json!("logs-x")
     );
+    assert_eq!(get("/_cat/health").await.status, StatusCode::OK);
     for path in [
         "/_index_template/x",
         "/_template/x",

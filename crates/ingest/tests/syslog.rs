@@ -258,6 +258,24 @@ async fn stopping_takes_what_was_sent_already() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sender_without_a_pause_does_not_hold_up_the_stop() {
+    let node = Node::start(vec![listener("tcp", Protocol::Tcp)]).await;
+    let mut stream = connect(node.address("tcp")).await;
+    let sending = tokio::spawn(async move {
+        let lines = b"<13>x\n".repeat(1000);
+        let mut sent = 0_usize;
+        while stream.write_all(&lines).await.is_ok() {
+            sent += 1000;
+        }
+        sent
+    });
+    node.received(1000).await;
+    let stored = foreign(&node.stop().await).count();
+    let sent = sending.await.expect("ended");
+    assert!(stored <= sent + 1000, "{stored} stored of {sent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_connections_at_once_keep_their_order() {
     let node = Node::start(vec![listener("tcp", Protocol::Tcp)]).await;
     let address = node.address("tcp");
