@@ -72,7 +72,7 @@ struct History {
     /// What was being dropped when the power failed: it may be there again, whole.
     doomed: BTreeMap<u64, Bytes>,
     /// The reports of losses that were taken note of.
-    reports: BTreeSet<Bytes>,
+    reports: BTreeSet<(Seq, Bytes)>,
     flipped: bool,
     messages: u64,
 }
@@ -148,6 +148,9 @@ impl History {
         for _ in 0..1 + self.random.below(3) {
             let count = self.random.below(8);
             batches.push((0..count).map(|_| self.message()).collect());
+        }
+        if batches.iter().all(Vec::is_empty) {
+            return;
         }
         let messages = batches.iter().flatten().map(|record| record.raw.clone());
         self.unacknowledged = messages.collect();
@@ -386,7 +389,7 @@ impl History {
                 let Ok(OwnRecord::Loss(loss)) = serde_json::from_slice(&record.raw) else {
                     continue;
                 };
-                if self.reports.insert(record.raw) {
+                if self.reports.insert((record.seq, record.raw)) {
                     self.excuse_one(&loss);
                 }
             }
