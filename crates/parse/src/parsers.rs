@@ -275,20 +275,32 @@ impl Parsers {
         if let Some(found) = self.first(self.named(record, line), line, &mut claimed) {
             return Some(found);
         }
+        let specific = |number: &Number| !self.is_generic(*number);
         let near = self
             .recogniser
             .near(line.header.app_name, line.header.message);
-        if let Some(found) = self.first(near.iter(), line, &mut claimed) {
+        if let Some(found) = self.first(near.iter().filter(specific), line, &mut claimed) {
             return Some(found);
         }
         let far = self.recogniser.far(line.text, line.header.message);
-        if let Some(found) = self.first(far.iter(), line, &mut claimed) {
+        if let Some(found) = self.first(far.iter().filter(specific), line, &mut claimed) {
+            return Some(found);
+        }
+        // Which format it is written in, where no product is known.
+        let formats = near.and(far);
+        let generic = formats.iter().filter(|number| self.is_generic(*number));
+        if let Some(found) = self.first(generic, line, &mut claimed) {
             return Some(found);
         }
         if claimed.is_some() {
             return claimed;
         }
         self.first(self.recogniser.always().iter(), line, &mut claimed)
+    }
+
+    fn is_generic(&self, number: Number) -> bool {
+        let definition = self.definitions.get(usize::from(number));
+        definition.is_some_and(|definition| definition.generic)
     }
 
     /// The definitions that the listener or the sender's settings name.

@@ -230,6 +230,15 @@ impl Candidates {
         }
     }
 
+    /// The candidates of both, best first.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for (priority, length, number) in other.found {
+            self.add(priority, length, number);
+        }
+        self.sort();
+        self
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Number> {
         self.found.iter().map(|(.., number)| *number)
     }
