@@ -432,6 +432,8 @@ mod tests {
             "2026/10/11 22:14:15 [error] 12#12: *3 open() failed",
             "2026-10-11 22:14:15 ICT [123] an@app LOG:  x",
             "2026-10-11 22:14:15 INFO main: started",
+            "2026-10-11 22:14:15 ICT LOG:  duration: 3 ms",
+            "2026-10-11 22:14:15 ICT:192.0.2.1(52834):an@app:[20175]:ERROR:  x",
             "2026-10-11 22:14:15 no tag in this line",
         ] {
             check(line, &format!("Bare t={when} | {line}"));

@@ -37,11 +37,11 @@ fn dated<'a>(text: &'a str, stamp: Stamp, after_date: &'a str, framed: bool) -> 
         timestamp: Some(stamp),
         ..header
     };
-    // A line of a log file may start with a date and no header at all: it is left whole unless a host or tag follows.
+    // A line of a log file may start with a date and no header at all: it is left whole unless host and tag follow.
     let digit_first = text.starts_with(|c: char| c.is_ascii_digit());
     let application = !framed
         && digit_first
-        && (header.app_name.is_none() || header.hostname.is_some_and(is_level));
+        && (header.app_name.is_none() || header.hostname.is_none_or(is_level));
     Some(if application {
         let timestamp = Some(stamp);
         Header {
