@@ -97,6 +97,7 @@ const TABLE: &[(&str, Compile)] = &[
     ("date", when::date),
     ("domain_user", address::domain_user),
     ("duration", when::duration),
+    ("undouble", text::undouble),
     ("endpoint", address::endpoint),
     ("epoch", when::epoch),
     ("fill", assign::fill),

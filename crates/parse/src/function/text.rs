@@ -1,4 +1,4 @@
-//! `lower`, `upper`, `trim`, `basename`, `argv`, `hex`, `list` (`split`), `join`.
+//! `lower`, `upper`, `trim`, `undouble`, `basename`, `argv`, `hex`, `list` (`split`), `join`.
 
 use std::borrow::Cow;
 
@@ -94,6 +94,19 @@ pub(super) fn mac(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
             written.push(char::from(digit));
         }
         (written.len() == 17).then_some(Piece::Text(Cow::Owned(written)))
+    })
+}
+
+/// `""` → `"`: what stands inside a quoted value of CSV.
+pub(super) fn undouble(source: &StepSource, scope: &mut Scope<'_>) -> Compiled {
+    of_text(source, scope, "", |text, _| {
+        let doubled = text.contains("\"\"");
+        let text = if doubled {
+            Cow::Owned(text.replace("\"\"", "\""))
+        } else {
+            text
+        };
+        Some(Piece::Text(text))
     })
 }
 
