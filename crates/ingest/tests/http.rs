@@ -170,6 +170,21 @@ async fn the_answer_waits_for_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failed_sync_is_never_acknowledged() {
+    let api = Api::start().await;
+    api.post("/api/v1/ingest", "{}").await;
+    api.node.gate.break_disk();
+    for _ in 0..2 {
+        let answer = api.post("/api/v1/ingest", "{}").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        let answer = api.post("/_bulk", "{\"index\":{}}\n{}\n").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.body["status"], json!(503));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_item_over_the_limit_has_an_error_of_its_own() {
     let http = HttpConfig {
         item_bytes_max: ByteSize(100),

@@ -140,3 +140,22 @@ async fn stopping_answers_what_was_taken_and_says_goodbye() {
     session.expect_end("0 serverclose 0\n").await;
     stopping.await.expect("stopped");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_sync_is_never_acknowledged() {
+    let node = Node::start(vec![listener("relp", Protocol::Relp)]).await;
+    let mut session = Session::open(&node).await;
+    session.send("2 syslog 1 a\n").await;
+    session.expect_end("2 rsp 6 200 OK\n").await;
+    node.gate.break_disk();
+    session.send("3 syslog 1 b\n").await;
+    let answer = session.expect_end("\n").await;
+    assert!(
+        answer.starts_with("3 rsp ") && answer.contains(" 500 "),
+        "{answer}"
+    );
+    // The session is over, and so is every other.
+    let mut other = Session::open(&node).await;
+    other.send("2 syslog 1 c\n").await;
+    assert!(other.expect_end("\n").await.contains(" 500 "));
+}

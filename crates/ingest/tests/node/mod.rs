@@ -11,6 +11,7 @@ use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -184,6 +185,7 @@ fn show(records: &[Record]) -> String {
 /// Holds up every sync while it is shut.
 #[derive(Debug, Default)]
 pub struct Gate {
+    broken: AtomicBool,
     shut: Mutex<bool>,
     opened: Condvar,
 }
@@ -198,13 +200,22 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    fn pass(&self) {
+    /// Makes every sync from now on fail.
+    pub fn break_disk(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    fn pass(&self) -> io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(io::Error::other("input/output error"));
+        }
         let shut = self.shut.lock().expect("no panic");
         drop(
             self.opened
                 .wait_while(shut, |shut| *shut)
                 .expect("no panic"),
         );
+        Ok(())
     }
 }
 
@@ -262,7 +273,7 @@ impl File for GatedFile {
         self.inner.write_at(bytes, offset)
     }
     fn sync_data(&self) -> io::Result<()> {
-        self.gate.pass();
+        self.gate.pass()?;
         self.inner.sync_data()
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
