@@ -1,6 +1,7 @@
 //! The thread that makes segments of what was published.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) fn run(shared: &Shared) {
     let mut committer = Committer::new(shared);
     loop {
-        match committer.step() {
-            Ok(Step::Closed) => return,
-            Ok(Step::Done) => {}
-            Err(error) => committer.give_up(&error),
+        // A panic over one event must not end the thread: publishing would wait for ever.
+        match catch_unwind(AssertUnwindSafe(|| committer.step())) {
+            Ok(Ok(Step::Closed)) => return,
+            Ok(Ok(Step::Done)) => {}
+            Ok(Err(error)) => committer.give_up(&error),
+            Err(_) => committer.give_up(&io::Error::other("panicked; the log says where")),
         }
     }
 }

@@ -52,6 +52,9 @@ pub(crate) fn plain_number(word: &str) -> Option<i64> {
     word.parse().ok().filter(|_| is_plain)
 }
 
+/// The longest text in a column, in bytes; longer ones are read from their events.
+const COLUMN_TEXT_BYTES_MAX: usize = 32 << 10;
+
 /// Whether the word is left out of the postings, so that its absence says nothing.
 pub(crate) fn kept_out(folded: &str) -> bool {
     folded.len() > WORD_BYTES_MAX || query::kept_out(folded)
@@ -184,10 +187,14 @@ impl Draft {
     fn add_cell(&mut self, column: Column, value: Value<'_>) -> bool {
         let cell = match (column.kind, value) {
             (FieldKind::Keyword | FieldKind::Text, value) => {
+                let text = value.to_text();
+                if text.len() > COLUMN_TEXT_BYTES_MAX {
+                    return false;
+                }
                 let start = self.text.len();
-                self.text.push_str(&value.to_text());
+                self.text.push_str(&text);
                 self.close_text(column.stored, start);
-                return matches!(value, Value::Text(text) if text.len() <= u16::MAX.into());
+                return matches!(value, Value::Text(_));
             }
             (FieldKind::Number, Value::Integer(number)) => Cell::Integer(number),
             (FieldKind::Date, Value::Date(instant)) => Cell::Integer(instant.0),

@@ -242,8 +242,12 @@ impl Index {
         IndexStatus::of(&self.shared)
     }
 
-    /// Says what today's events depend on, per product. Segments made under other fingerprints are stale.
+    /// Says what the events that will be published depend on, per product. What was published before is committed first,
+    /// under the fingerprints that it was parsed under; segments made under others than today's are stale.
     pub fn set_fingerprints(&self, fingerprints: BTreeMap<String, u64>) {
+        if let Err(error) = self.flush() {
+            warn!(%error, "events published before the change count as parsed after it");
+        }
         self.shared.lock().fingerprints = Arc::new(fingerprints);
     }
 

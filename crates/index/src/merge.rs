@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,10 @@ pub(crate) fn run(shared: &Shared) {
         seen = state.commits;
         let partitions: Vec<_> = state.partitions.values().cloned().collect();
         drop(state);
-        if let Err(error) = merge_all(shared, &partitions) {
+        let merged = catch_unwind(AssertUnwindSafe(|| merge_all(shared, &partitions)));
+        let merged =
+            merged.unwrap_or_else(|_| Err(io::Error::other("panicked; the log says where")));
+        if let Err(error) = merged {
             error!(%error, "cannot merge segments; trying again");
             let mut state = shared.lock();
             state.failure = Some(error.to_string());

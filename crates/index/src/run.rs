@@ -27,6 +27,11 @@ pub(crate) trait Collector {
         None
     }
 
+    /// Whether it reads columns: of a stale segment it is then given the events instead.
+    fn reads_columns(&self) -> bool {
+        false
+    }
+
     /// Whether it wants no more.
     fn is_done(&self) -> bool {
         false
@@ -118,7 +123,8 @@ impl<'a> Run<'a> {
             }
             match piece {
                 Piece::Segment(_, segment) => {
-                    if segment.is_stale(&self.snapshot.fingerprints) {
+                    let reads_fields = self.depth > Depth::Raw || collector.reads_columns();
+                    if reads_fields && segment.is_stale(&self.snapshot.fingerprints) {
                         self.covered.stale.push(partition);
                     }
                     let answer = answers.next(self, pieces.get(at..).unwrap_or_default())?;
@@ -203,8 +209,14 @@ impl<'a> Run<'a> {
         collector: &mut dyn Collector,
     ) -> Result<(), SearchError> {
         let (mut sure, mut unsure) = (answer.sure, answer.possible);
-        let is_stale = self.depth > Depth::Raw && segment.is_stale(&self.snapshot.fingerprints);
-        if is_stale || collector.needs().is_some() {
+        let is_stale = segment.is_stale(&self.snapshot.fingerprints);
+        let by_event = collector.needs().is_some() || (is_stale && collector.reads_columns());
+        let depth = if by_event {
+            depth.max(Depth::Core)
+        } else {
+            depth
+        };
+        if by_event || (is_stale && self.depth > Depth::Raw) {
             sure = Bits::none(segment.len());
         } else {
             unsure.and_not(&sure);
@@ -219,8 +231,14 @@ impl<'a> Run<'a> {
                 _ => 0,
             };
             let mut found = sure.between(start, end);
-            self.ask(segment, &chunk, depth, &mut found, collector)?;
-            if collector.needs().is_none() {
+            let events = self.ask(segment, &chunk, depth)?;
+            for event in events.iter().rev() {
+                found.insert(segment.first_from(event.seq()));
+                if by_event {
+                    collector.event(event)?;
+                }
+            }
+            if !by_event {
                 collector.docs(segment, &found)?;
             }
             if start == 0 {
@@ -236,31 +254,20 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Asks the events of these documents, which descend; those that match are put into `found`.
+    /// Asks the events of these documents, which descend; gives those that match, ascending.
     fn ask(
         &mut self,
         segment: &Segment,
         docs: &[u32],
         depth: Depth,
-        found: &mut Bits,
-        collector: &mut dyn Collector,
-    ) -> Result<(), SearchError> {
-        if docs.is_empty() {
-            return Ok(());
-        }
+    ) -> Result<Vec<Event>, SearchError> {
         let seqs: Vec<Seq> = docs.iter().rev().map(|doc| segment.seq(*doc)).collect();
         let source = self.source;
         let size = seqs.len().div_ceil(self.threads).max(CHUNK_MIN);
         let pieces = seqs
             .chunks(size)
             .map(|seqs| move || source.events(seqs, depth));
-        for event in self.matching(pieces)?.iter().rev() {
-            found.insert(segment.first_from(event.seq()));
-            if collector.needs().is_some() {
-                collector.event(event)?;
-            }
-        }
-        Ok(())
+        self.matching(pieces)
     }
 
     /// Reads pieces, each in a thread, and keeps the events that match.

@@ -256,6 +256,10 @@ impl Collector for Counts<'_> {
         Ok(())
     }
 
+    fn reads_columns(&self) -> bool {
+        true
+    }
+
     fn needs(&self) -> Option<Depth> {
         self.column.is_none().then(|| depth_of_field(self.field))
     }

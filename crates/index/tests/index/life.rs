@@ -393,6 +393,23 @@ fn stale_hits_are_verified_and_reindexing_finds_what_was_missing() {
     );
     assert!(index.status().partitions[0].stale);
 
+    let users = || TopRequest {
+        scope: Scope::new(Expr::All),
+        field: Field::USER_NAME.into(),
+        limit: 100,
+    };
+    let others = |top: index::Top| {
+        top.values
+            .iter()
+            .filter(|value| value.value == "other")
+            .count()
+    };
+    assert_eq!(
+        others(index.top(&users()).unwrap()),
+        1,
+        "a column that is stale is not counted by"
+    );
+
     let mut reached = Vec::new();
     index.reindex(Seq(1), &mut |seq| reached.push(seq)).unwrap();
     assert_eq!(reached, [Seq(100)]);
