@@ -209,13 +209,17 @@ impl Gate {
         if self.broken.load(Ordering::SeqCst) {
             return Err(io::Error::other("input/output error"));
         }
+        self.wait();
+        Ok(())
+    }
+
+    fn wait(&self) {
         let shut = self.shut.lock().expect("no panic");
         drop(
             self.opened
                 .wait_while(shut, |shut| *shut)
                 .expect("no panic"),
         );
-        Ok(())
     }
 }
 
