@@ -13,7 +13,8 @@ use crate::problem::Problem;
 /// Who may use the routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever presents a token that the registry knows; from loopback anybody, as long as there is no token at all.
+    /// Whoever presents a token that the registry knows; from loopback anybody, as long as there is no living token
+    /// at all and no proxy says that it passes the request on.
     ///
     /// The routes must be served with `into_make_service_with_connect_info::<SocketAddr>()`: who comes from nowhere is
     /// not on loopback.
@@ -60,7 +61,9 @@ fn caller(parts: &Parts, app: &App) -> Result<(Actor, Role), Problem> {
     let peer: Option<IpAddr> = peer.map(|peer| peer.0.ip().to_canonical());
     let registry = &app.parts.registry;
     let Some(secret) = token(&parts.headers) else {
-        let open = !registry.has_tokens() && peer.is_some_and(|peer| peer.is_loopback());
+        let open = !registry.has_tokens()
+            && peer.is_some_and(|peer| peer.is_loopback())
+            && !is_forwarded(&parts.headers);
         return if open {
             Ok((Actor::new("local", peer), Role::Admin))
         } else {
@@ -80,6 +83,11 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, secret) = value.trim().split_once(' ')?;
     let secret = secret.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
+}
+
+/// Whether a proxy on this machine passes on a request from elsewhere.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for")
 }
 
 fn unauthorized(detail: &str) -> Problem {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event::{Audit, OwnRecord};
-use index::{Budget, Cancel, SearchError};
 use registry::{Actor, PendingAudit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
@@ -13,6 +12,7 @@ use tracing::warn;
 use crate::access::Access;
 use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::searches::Searches;
 
 /// How long a search waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) access: Access,
-    searches: Arc<Semaphore>,
+    pub(crate) searches: Searches,
     tails: Arc<Semaphore>,
 }
 
@@ -39,50 +39,15 @@ impl Deref for App {
     }
 }
 
-/// Cancels a search whose asker has gone: the request's future is dropped, and this with it.
-struct CancelWhenDropped(Cancel);
-
-impl Drop for CancelWhenDropped {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
 impl App {
     pub(crate) fn new(parts: Parts, access: Access) -> Self {
         let shared = Shared {
-            searches: Arc::new(Semaphore::new(parts.options.searches)),
+            searches: Searches::new(parts.options.searches, parts.options.search_time, TURN),
             tails: Arc::new(Semaphore::new(parts.options.tails)),
             parts,
             access,
         };
         Self(Arc::new(shared))
-    }
-
-    /// Runs a search in a thread of its own, within its budget, when it is its turn; it ends when the asker leaves.
-    pub(crate) async fn search<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(Budget, Cancel) -> Result<T, SearchError> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.searches).acquire_owned();
-        let Ok(Ok(turn)) = tokio::time::timeout(TURN, turn).await else {
-            return Err(Problem::busy("too many searches are running"));
-        };
-        let budget = Budget {
-            time: self.parts.options.search_time,
-            ..Budget::default()
-        };
-        let cancel = Cancel::default();
-        let guard = CancelWhenDropped(cancel.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            let result = work(budget, cancel);
-            drop(turn);
-            result
-        })
-        .await;
-        drop(guard);
-        let result = done.map_err(|panicked| Problem::internal(&panicked))?;
-        Ok(result?)
     }
 
     /// A place among the live tails.

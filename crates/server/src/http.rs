@@ -12,10 +12,17 @@ use hyper_util::rt::TokioTimer;
 use tokio::task::JoinHandle;
 use tracing::{debug, info};
 
+use crate::connections::Connections;
+
 /// How long the head of a request, and a TLS handshake, may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The longest head of a request, in bytes: a query of 16 KiB, percent-encoded, fits.
 const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Connections in all: each may hold a request's body in memory.
+const CONNECTIONS_MAX: usize = 1024;
+/// Connections of one peer: a proxy or a shipper opens tens.
+const PEER_CONNECTIONS_MAX: usize = 256;
 
 /// Certificate and key of the port, in PEM.
 #[derive(Clone, Debug)]
@@ -70,6 +77,15 @@ impl HttpServer {
         tls: Option<TlsFiles>,
         routes: Router,
     ) -> Result<Self, ServeError> {
+        Self::start_with(address, tls, routes, HEAD_TIME).await
+    }
+
+    async fn start_with(
+        address: SocketAddr,
+        tls: Option<TlsFiles>,
+        routes: Router,
+        head_time: Duration,
+    ) -> Result<Self, ServeError> {
         let bind = |source| ServeError::Bind { address, source };
         let listener = tokio::net::TcpListener::bind(address).await.map_err(bind)?;
         let bound = listener.local_addr().map_err(bind)?;
@@ -80,7 +96,8 @@ impl HttpServer {
             .map_err(bind)?
             .handle(handle.clone())
             .http1_only()
-            .first_request_timeout(HEAD_TIME)
+            .acceptor(Connections::new(CONNECTIONS_MAX, PEER_CONNECTIONS_MAX))
+            .first_request_timeout(head_time)
             .accept_error_handler(|peer: Option<&SocketAddr>, error| {
                 debug!(?peer, %error, "a connection was not accepted");
             });
@@ -88,7 +105,7 @@ impl HttpServer {
             .http_builder()
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
+            .header_read_timeout(head_time)
             .max_buf_size(HEAD_BYTES_MAX);
         let tls = match tls {
             None => None,
@@ -100,7 +117,7 @@ impl HttpServer {
                 let config = config.clone();
                 let server = server.map(|accept| {
                     axum_server::tls_rustls::RustlsAcceptor::new(config)
-                        .handshake_timeout(HEAD_TIME)
+                        .handshake_timeout(head_time)
                         .acceptor(accept)
                 });
                 tokio::spawn(server.serve(service))
@@ -159,5 +176,73 @@ fn unusable(files: &TlsFiles, source: io::Error) -> ServeError {
         certificate: files.certificate.clone(),
         key: files.key.clone(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn start(head_time: Duration) -> HttpServer {
+        let routes = Router::new().route("/", axum::routing::get(async || "here"));
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        HttpServer::start_with(loopback, None, routes, head_time)
+            .await
+            .unwrap()
+    }
+
+    async fn answer(server: &HttpServer, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset, as of what was sent beyond the limit, ends it too.
+        let _read = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_not_waited_for() {
+        let server = start(Duration::from_millis(100)).await;
+        for request in [&b""[..], b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow:"] {
+            let answer = answer(&server, request).await;
+            assert!(!answer.contains("200 OK"), "{answer}");
+        }
+        server.stop(Duration::ZERO).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_long_is_refused() {
+        let server = start(HEAD_TIME).await;
+        let long = format!(
+            "GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n",
+            "a".repeat(200 << 10)
+        );
+        let refused = answer(&server, long.as_bytes()).await;
+        assert!(
+            refused.is_empty() || refused.starts_with("HTTP/1.1 431"),
+            "{refused}"
+        );
+        let ok = answer(
+            &server,
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        )
+        .await;
+        assert!(
+            ok.starts_with("HTTP/1.1 200") && ok.ends_with("here"),
+            "{ok}"
+        );
+        server.stop(Duration::ZERO).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_told() {
+        let server = start(HEAD_TIME).await;
+        let again = HttpServer::start(server.address(), None, Router::new()).await;
+        assert!(
+            matches!(again, Err(ServeError::Bind { address, .. }) if address == server.address())
+        );
     }
 }

@@ -26,6 +26,7 @@
 mod access;
 mod api;
 mod app;
+mod connections;
 mod extract;
 mod guard;
 mod health;
@@ -36,6 +37,7 @@ mod parts;
 mod problem;
 mod question;
 mod routes;
+mod searches;
 
 pub use access::Access;
 pub use http::{HttpServer, ServeError, TlsFiles};

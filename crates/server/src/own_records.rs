@@ -73,7 +73,8 @@ pub(crate) async fn list<T>(
     };
     let index = Arc::clone(&app.parts.index);
     let found = app
-        .search(move |budget, cancel| {
+        .searches
+        .run(move |budget, cancel| {
             let scope = scope(from, to);
             let request = SearchRequest::new(scope.clone(), limit);
             index.search(&SearchRequest {

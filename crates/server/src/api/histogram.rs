@@ -117,7 +117,7 @@ pub(crate) async fn histogram(
         params.to.as_deref(),
     );
     let index = Arc::clone(&app.parts.index);
-    let counting = app.search(move |budget, cancel| {
+    let counting = app.searches.run(move |budget, cancel| {
         index.histogram(&HistogramRequest {
             scope: question.scope(budget, cancel),
             interval: Duration::from_secs(interval_s.unsigned_abs()),

@@ -1,11 +1,12 @@
 //! Events, newest first.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use event::{Event, Seq};
-use index::{Counting, Covered, Cursor, Scope, SearchRequest};
+use index::{Budget, Counting, Covered, Cursor, Scope, SearchRequest};
 use query::Diagnostic;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,6 +20,8 @@ use crate::question::{Question, limit};
 
 const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 1000;
+/// How long losses are counted at most: they are an aside, and few but where there is no index.
+const LOSSES_TIME: Duration = Duration::from_secs(1);
 
 /// What to search for.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, ToSchema)]
@@ -144,7 +147,7 @@ async fn answer(
     let identity = identity(&params);
     let warnings = question.warnings.clone();
     let index = std::sync::Arc::clone(&app.parts.index);
-    let searching = app.search(move |budget, cancel| {
+    let searching = app.searches.run(move |budget, cancel| {
         let losses = own_records::losses(question.from, question.to);
         let request = SearchRequest {
             cursor,
@@ -156,7 +159,10 @@ async fn answer(
             counting: Counting::All,
             ..SearchRequest::new(
                 Scope {
-                    budget,
+                    budget: Budget {
+                        time: budget.time.min(LOSSES_TIME),
+                        ..budget
+                    },
                     cancel,
                     ..losses
                 },

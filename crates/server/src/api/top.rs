@@ -100,7 +100,7 @@ pub(crate) async fn top(
     let described = format!("{}: {described}", params.field);
     let field = FieldName::new(&params.field);
     let index = Arc::clone(&app.parts.index);
-    let counting = app.search(move |budget, cancel| {
+    let counting = app.searches.run(move |budget, cancel| {
         index.top(&TopRequest {
             scope: question.scope(budget, cancel),
             field,

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use alert::{AlertConfig, Alerts};
 use axum::Router;
@@ -296,15 +295,4 @@ pub(crate) fn at_time(text: &str) -> Micros {
 fn open_journal(dir: &Path, clock: Arc<ManualClock>) -> Journal {
     let options = journal::Options::default();
     Journal::open(Arc::new(RealDisk), dir, options, clock).expect("a journal")
-}
-
-/// Waits for a condition that another thread brings about.
-pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("in vain: {what}");
 }

@@ -1,0 +1,110 @@
+//! Searches in threads of their own: a few at a time, each within its budget, none for an asker who has left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use index::{Budget, Cancel, SearchError};
+use tokio::sync::Semaphore;
+
+use crate::problem::Problem;
+
+/// Runs searches.
+#[derive(Debug)]
+pub(crate) struct Searches {
+    turns: Arc<Semaphore>,
+    /// How long a search waits for its turn.
+    patience: Duration,
+    budget: Budget,
+}
+
+/// Cancels a search whose asker has gone: the request's future is dropped, and this with it.
+struct CancelWhenDropped(Cancel);
+
+impl Drop for CancelWhenDropped {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Searches {
+    /// At most `at_once` at a time, each no longer than `time`; more wait for `patience`.
+    pub(crate) fn new(at_once: usize, time: Duration, patience: Duration) -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(at_once)),
+            patience,
+            budget: Budget {
+                time,
+                ..Budget::default()
+            },
+        }
+    }
+
+    /// Runs one when it is its turn.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Budget, Cancel) -> Result<T, SearchError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let Ok(Ok(turn)) = tokio::time::timeout(self.patience, turn).await else {
+            return Err(Problem::busy("too many searches are running"));
+        };
+        let budget = self.budget;
+        let cancel = Cancel::default();
+        let asker = CancelWhenDropped(cancel.clone());
+        // The thread keeps the turn: a search that ends late still counts.
+        let searching = tokio::task::spawn_blocking(move || {
+            let result = work(budget, cancel);
+            drop(turn);
+            result
+        });
+        let result = searching
+            .await
+            .map_err(|panicked| Problem::internal(&panicked))?;
+        drop(asker);
+        Ok(result?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    /// Goes on until it is cancelled.
+    fn endless(cancel: &Cancel) -> Result<(), SearchError> {
+        while !cancel.is_cancelled() {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_search_ends_when_its_asker_leaves() {
+        let searches = Searches::new(1, Duration::from_secs(60), Duration::from_secs(60));
+        for _ in 0..20 {
+            let asked = searches.run(|_, cancel| endless(&cancel));
+            let left = tokio::time::timeout(Duration::from_millis(2), asked).await;
+            assert!(left.is_err());
+        }
+        // There is one turn only: it comes when the endless ones have ended.
+        assert_eq!(searches.run(|_, _| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_waits_too_long_for_a_turn_is_told_to_come_again() {
+        let searches = Searches::new(1, Duration::from_secs(60), Duration::from_millis(1));
+        let first = searches.run(|_, cancel| endless(&cancel));
+        tokio::pin!(first);
+        let started = tokio::time::timeout(Duration::from_millis(2), &mut first).await;
+        assert!(started.is_err());
+        let refused = searches
+            .run(|_, _| Ok(()))
+            .await
+            .unwrap_err()
+            .into_response();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.headers().contains_key("retry-after"));
+    }
+}
