@@ -126,7 +126,11 @@ impl Compiler<'_> {
             ),
         };
         let detection = document.detection.as_ref().ok_or("has no `detection`")?;
-        let expr = sigma_detection::compile(detection, &FieldMap::of(&source))?;
+        let fields = match blind {
+            Some(_) => FieldMap::of_unknown(&source),
+            None => FieldMap::of(&source),
+        };
+        let expr = sigma_detection::compile(detection, &fields)?;
         let key = match ours.key.0.as_slice() {
             [] => vec![KeyPart::parse(
                 ours.entity.as_deref().unwrap_or("nhatky.device"),

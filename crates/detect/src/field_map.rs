@@ -13,6 +13,8 @@ use crate::rule_file::LogSource;
 #[derive(Debug)]
 pub(crate) struct FieldMap<'a> {
     rows: &'a Rows,
+    /// Whether names without a row stand for themselves.
+    lenient: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,6 +42,15 @@ impl FieldMap<'static> {
             .or_else(|| TABLE.iter().find(everyone));
         Self {
             rows: rows.expect("the table ends with the rows for everyone"),
+            lenient: false,
+        }
+    }
+
+    /// The same for a log source that no event stands for: its names need not be known.
+    pub(crate) fn of_unknown(source: &LogSource) -> Self {
+        Self {
+            lenient: true,
+            ..Self::of(source)
         }
     }
 }
@@ -60,6 +71,7 @@ impl FieldMap<'_> {
             .and_then(|default| default.strip_suffix('*'));
         match prefix {
             Some(prefix) => Ok(vec![FieldName::new(&format!("{prefix}{name}"))]),
+            None if self.lenient => Ok(vec![FieldName::new(name)]),
             None => Err(format!(
                 "`{name}` is no field that we know: name it in full, or add a row to rules/tables/fields.yml"
             )),
