@@ -347,3 +347,95 @@ impl<'a> StoredValue<'a> for DocumentValue<'a> {
         ReferenceValue::Leaf(self.0.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use event::Seq;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the document has in a text field, with its marks.
+    fn texts(event: &Event, field: StoredField) -> String {
+        let document = EventDocument::default().fill(event);
+        let values = document.iter_fields_and_values();
+        let of_field = values.filter(|(found, _)| *found == field);
+        of_field
+            .filter_map(|(_, value)| value.as_str().map(str::to_owned))
+            .collect()
+    }
+
+    fn check(raw: &str, fields: &[(&str, &str)], words: &str, terms: &str) {
+        let mut event = Event::new(Seq(1), Bytes::from(raw.to_owned()));
+        for (name, value) in fields {
+            event.push_named(name, *value);
+        }
+        let shown = |text: String| {
+            text.replace(NEXT, " ")
+                .replace(SAME, "|")
+                .replace(SKIP, " .")
+        };
+        assert_eq!(shown(texts(&event, Layout::get().words)), words, "{raw}");
+        let shown = |text: String| shown(text).replace(ESCAPED, "ESCAPED").replace(APART, "+");
+        assert_eq!(shown(texts(&event, Layout::get().terms)), terms, "{raw}");
+    }
+
+    #[test]
+    fn words_are_those_of_the_raw_text_and_terms_what_it_does_not_show() {
+        check("Login từ Đà Nẵng", &[], " login tu|từ da|đà nang|nẵng", "");
+        check(
+            "from 10.0.0.5 port 4711",
+            &[],
+            " from . . . . port 4711",
+            " 10.0.0.5",
+        );
+        check(
+            "from x port 4711",
+            &[("source.port", "4711")],
+            " from x port .",
+            "",
+        );
+        check("port 04711", &[("source.port", "4711")], " port 04711", "");
+        check(
+            "from x",
+            &[("source.ip", "10.0.0.5")],
+            " from x",
+            " +10.0.0.5",
+        );
+        check("from x", &[("event.reason", "from X")], " from x", "");
+        check("from xy", &[("event.reason", "x")], " from xy", " x");
+        check("a\\nb", &[("acme.text", "a b")], " a nb", " ESCAPED b");
+    }
+
+    #[test]
+    fn a_value_that_its_column_cannot_hold_makes_the_document_odd() {
+        let odd = |field: Field, value: &str| {
+            let mut event = Event::new(Seq(1), Bytes::new());
+            event.set(field, value);
+            let document = EventDocument::default().fill(&event);
+            let mut values = document.iter_fields_and_values();
+            values.any(|(field, _)| field == Layout::get().odd)
+        };
+        assert!(!odd(Field::SOURCE_PORT, "80"));
+        assert!(odd(Field::SOURCE_PORT, "80.5"));
+        assert!(odd(Field::SOURCE_PORT, "http"));
+        assert!(!odd(Field::USER_NAME, "80"));
+        assert!(odd(Field::USER_NAME, &"u".repeat(40_000)));
+        assert!(odd(Field::SOURCE_IP, "localhost"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_event_becomes_a_document(raw in any::<Vec<u8>>(), value in "\\PC{0,40}") {
+            let mut event = Event::new(Seq(1), Bytes::from(raw));
+            for field in [Field::SOURCE_IP, Field::USER_NAME, Field::EVENT_REASON, Field::EVENT_DURATION] {
+                event.push(field, value.as_str());
+            }
+            event.push_named("acme.x", value.as_str());
+            let words = texts(&event, Layout::get().words);
+            let positions = words.chars().filter(|c| matches!(*c, NEXT | SKIP)).count();
+            prop_assert_eq!(positions, query::tokens(&event.original()).count());
+        }
+    }
+}

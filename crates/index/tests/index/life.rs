@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use event::{Event, Field, Micros, Seq};
 use index::{
-    Budget, Counting, Cursor, HistogramRequest, Index, IndexOptions, Scope, SearchError,
-    SearchRequest, TopRequest, Total,
+    Budget, Counting, Cursor, Depth, EventSource, HistogramRequest, Index, IndexOptions,
+    PartitionSpan, Scope, SearchError, SearchRequest, SourceError, TopRequest, Total,
 };
 use query::{Condition, Expr, FieldName, Literal, Phrase, Regex, Test};
 
@@ -535,6 +536,54 @@ fn a_disk_that_is_full_delays_commits_and_loses_nothing() {
     }
     assert_eq!(index.status().failure, None);
     assert_eq!(found(&index, Expr::All), descending(1, 200));
+}
+
+/// A source that panics when it is first asked for a partition.
+#[derive(Debug)]
+struct Startled {
+    source: Arc<MemorySource>,
+    is_startled: AtomicBool,
+}
+
+impl EventSource for Startled {
+    fn events(&self, seqs: &[Seq], depth: Depth) -> Result<Vec<Event>, SourceError> {
+        self.source.events(seqs, depth)
+    }
+
+    fn span(&self, from: Seq, to: Seq, depth: Depth) -> Result<Vec<Event>, SourceError> {
+        self.source.span(from, to, depth)
+    }
+
+    fn partitions(&self) -> Vec<PartitionSpan> {
+        self.source.partitions()
+    }
+
+    fn partition_of(&self, seq: Seq) -> Option<PartitionSpan> {
+        assert!(
+            self.is_startled.swap(true, Ordering::SeqCst),
+            "a panic on purpose"
+        );
+        self.source.partition_of(seq)
+    }
+}
+
+#[test]
+fn a_panic_while_committing_is_reported_and_passes() {
+    let all = events(1, 20);
+    let folder = tempfile::tempdir().unwrap();
+    let startled = Startled {
+        source: source(&all, &[1]),
+        is_startled: AtomicBool::new(false),
+    };
+    let index = Index::open(folder.path(), options(), Arc::new(startled)).unwrap();
+    index.publish(all.into()).unwrap();
+    assert!(index.flush().unwrap_err().contains("panicked"));
+    assert_eq!(found(&index, Expr::All), descending(1, 20));
+    while index.flush().is_err() {
+        std::thread::yield_now();
+    }
+    assert_eq!(index.committed_through(), Seq(20));
+    assert_eq!(found(&index, word("user")), descending(1, 20));
 }
 
 #[test]
