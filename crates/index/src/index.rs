@@ -112,9 +112,27 @@ impl Index {
             threads: Mutex::new(Vec::new()),
             shared,
         };
+        index.drop_outlived();
         index.start("index-commit", commit::run)?;
         index.start("index-merge", merge::run)?;
         Ok(index)
+    }
+
+    /// Removes partitions that the journal dropped while nobody told the index.
+    fn drop_outlived(&self) {
+        let spans = self.shared.source.partitions();
+        let Some(oldest) = spans.first().map(|span| span.first) else {
+            return;
+        };
+        let state = self.shared.lock();
+        let known = state.partitions.keys().chain(state.unusable.keys());
+        let outlived: Vec<Seq> = known.copied().filter(|first| *first < oldest).collect();
+        drop(state);
+        for first in outlived {
+            if let Err(error) = self.drop_partition(first) {
+                warn!(%error, partition = %first, "cannot remove the index of a dropped partition");
+            }
+        }
     }
 
     fn start(&self, name: &str, run: fn(&Shared)) -> Result<(), OpenError> {

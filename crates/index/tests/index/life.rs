@@ -331,8 +331,14 @@ fn dropped_partitions_are_no_longer_found() {
     assert_eq!(index.status().partitions.len(), 2);
     assert_eq!(found(&index, Expr::All), descending(101, 300));
     drop(index);
+    source.drop_oldest();
     let index = open(folder.path(), options(), &source);
-    assert_eq!(found(&index, Expr::All), descending(101, 300));
+    assert_eq!(
+        index.status().partitions.len(),
+        1,
+        "one was dropped while the index was closed"
+    );
+    assert_eq!(found(&index, Expr::All), descending(201, 300));
 }
 
 #[test]
