@@ -1,8 +1,8 @@
 //! What is asked of events: a query and a span of time.
 
-use event::Micros;
+use event::{Field, Micros};
 use index::{Budget, Cancel, Scope};
-use query::{Context, Diagnostic, Expr};
+use query::{Condition, Context, Diagnostic, Expr, Literal, Test};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -30,7 +30,7 @@ impl Question {
         let warnings = parsed.diagnostics.clone();
         let expr = parsed.into_result().map_err(Problem::query)?;
         Ok(Self {
-            expr,
+            expr: without_own_questions(expr),
             from: instant("from", from, &context)?,
             to: instant("to", to, &context)?,
             warnings,
@@ -47,6 +47,28 @@ impl Question {
             ..Scope::new(self.expr)
         }
     }
+}
+
+/// Leaves out the records of what was asked, which hold every word that anybody has looked for.
+///
+/// Only where words are looked for: a regular expression would have to parse what it reads, and who names a field of
+/// ours means these records, too.
+fn without_own_questions(expr: Expr) -> Expr {
+    let (mut words, mut others) = (false, false);
+    expr.each_test(&mut |test| match test {
+        Test::Text(_) => words = true,
+        Test::Regex(_) => others = true,
+        Test::Field(field, _) => others |= field.name().starts_with("nhatky."),
+    });
+    if !words || others {
+        return expr;
+    }
+    let is = |field: Field, value| Expr::field(field, Condition::Is(Literal::new(value)));
+    let asked = Expr::and([
+        is(Field::NHATKY_PRODUCT, "nhatky.own"),
+        is(Field::NHATKY_MESSAGE, "audit-view"),
+    ]);
+    Expr::and([expr, asked.not()])
 }
 
 /// A time such as `2026-10-11T22:14:15+07:00`, `2026-10-11` or `now-15m`; empty is none.

@@ -355,11 +355,32 @@ async fn every_search_is_on_record() {
         "{audit}"
     );
     assert!(
-        acts.contains(&(json!("top"), json!("user.name: "))),
+        acts.contains(&(json!("search-top"), json!("user.name: "))),
         "{audit}"
     );
     assert_eq!(audit["items"][0]["actor"], "analyst");
     assert_eq!(audit["items"][0]["peer"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn words_are_not_found_in_records_of_searches_unless_these_are_meant() {
+    let node = Node::start().await;
+    node.receive(&[FAILED]);
+    let total = async |query: &str| {
+        let found = node.get(&format!("/api/v1/search?q={query}")).await.1;
+        node.publish();
+        found["total"].as_u64()
+    };
+    for _ in 0..3 {
+        assert_eq!(total("invalid").await, Some(1));
+    }
+    assert_eq!(total("invalid+nhatky.product:nhatky.own").await, Some(3));
+    assert_eq!(total("event.action:search").await, Some(4));
+    // A stranger's line that looks like such a record is found.
+    node.receive(&[
+        r#"{"nhatky":"audit","actor":"x","action":"search","object":"invalid","allowed":true}"#,
+    ]);
+    assert_eq!(total("invalid").await, Some(2));
 }
 
 #[tokio::test]

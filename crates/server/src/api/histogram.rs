@@ -124,7 +124,7 @@ pub(crate) async fn histogram(
             offset_seconds,
         })
     });
-    let (found, ()) = tokio::join!(counting, app.record(&actor, "histogram", described));
+    let (found, ()) = tokio::join!(counting, app.record(&actor, "search-histogram", described));
     let found = found?;
     let offset_us = i64::from(offset_seconds) * Micros::PER_SECOND;
     let first = from.0.saturating_add(offset_us).div_euclid(interval_us) * interval_us - offset_us;

@@ -29,6 +29,9 @@ const LOSSES_TIME: Duration = Duration::from_secs(1);
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SearchParams {
     /// A query, such as `source.ip:10.0.0.0/8 AND event.outcome:failure "invalid user"`; everything when left out.
+    ///
+    /// Where it looks for words, the records of searches themselves are left out, unless it names a field under
+    /// `nhatky.`.
     q: Option<String>,
     /// Only events whose `@timestamp` is not before: RFC 3339, a day, or like `now-15m`.
     from: Option<String>,

@@ -107,7 +107,7 @@ pub(crate) async fn top(
             limit,
         })
     });
-    let (found, ()) = tokio::join!(counting, app.record(&actor, "top", described));
+    let (found, ()) = tokio::join!(counting, app.record(&actor, "search-top", described));
     let found = found?;
     let reply = |value: index::TopValue| ValueReply {
         value: value.value,
