@@ -1,4 +1,4 @@
-//! The query language: text to a typed tree ([`parse`], [`Expr`]), and its meaning ([`matches`]).
+//! The query language: text to a typed tree ([`parse`], [`Expr`]), and its meaning ([`matches()`]).
 //!
 //! ```
 //! use bytes::Bytes;
@@ -39,6 +39,7 @@
 )]
 
 mod condition;
+mod context;
 mod date;
 mod diagnostic;
 mod display;
@@ -53,13 +54,14 @@ mod phrase;
 mod term;
 mod token;
 
+pub use context::{Context, Limits};
 pub use date::instant;
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};
 pub use literal::{Literal, Number};
 pub use matches::matches;
-pub use parser::{Context, Limits, Parsed, parse};
+pub use parser::{Parsed, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};
 pub use term::{Term, TermKind, addresses, terms};
