@@ -25,6 +25,8 @@ pub(crate) struct Definition {
     pub(crate) subject: Subject,
     pub(crate) zone: Option<Zone>,
     pub(crate) generic: bool,
+    /// Its anchors alone do not make a line its own.
+    pub(crate) tentative: bool,
     pub(crate) fingerprint: u64,
     pub(crate) symbols: Symbols,
     prefix: Box<[Template]>,
@@ -146,6 +148,7 @@ impl Definition {
             subject: source.subject,
             zone: zone(&source)?,
             generic: source.recognise.generic,
+            tentative: source.recognise.tentative || source.recognise.generic,
             fingerprint: fingerprint(text),
             prefix: prefix.into(),
             body,

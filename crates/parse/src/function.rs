@@ -46,6 +46,7 @@ pub(crate) struct StepSource {
     pub(crate) quotes: Option<String>,
     pub(crate) chars: Option<String>,
     pub(crate) unit: Option<String>,
+    pub(crate) layout: Option<String>,
     pub(crate) by: Option<i64>,
     #[serde(default)]
     pub(crate) when: Conditions,
@@ -69,6 +70,8 @@ pub(crate) enum StepError {
     Template(#[from] TemplateError),
     #[error(transparent)]
     Pairs(#[from] crate::body::BodyError),
+    #[error(transparent)]
+    Layout(#[from] crate::header::LayoutError),
 }
 
 /// A compiled function with its operands.

@@ -10,6 +10,7 @@ use event::{
     Event, Field, Identity, Mark, Micros, Origin, ParseLevel, Record, SourceCategory, Value,
 };
 
+use crate::format::structured_data;
 use crate::builtin::BUILTIN;
 use crate::class;
 use crate::definition::source::Subject;
@@ -328,7 +329,7 @@ impl Parsers {
             if found.message.is_some() {
                 return Some(found);
             }
-            if claimed.is_none() && !found.definition.generic {
+            if claimed.is_none() && !found.definition.tentative {
                 *claimed = Some(found);
             }
         }
@@ -401,6 +402,7 @@ impl Parsers {
         let subject = found.map_or(Subject::Host, |found| found.definition.subject);
         if found.is_none_or(|found| !found.headless) {
             write_header(line, subject, event);
+            write_structured_data(line, event);
         }
         if line.depth == Depth::Full {
             if !event.has(Field::MESSAGE) {
@@ -568,6 +570,16 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
             event.append(field, value);
         }
     }
+}
+
+/// Each parameter of RFC 5424's structured data under `log.syslog.structured_data.ID.NAME`, when everything is wanted.
+fn write_structured_data(line: &Line<'_>, event: &mut Event) {
+    let Some(data) = line.header.structured_data.filter(|_| line.depth == Depth::Full) else {
+        return;
+    };
+    structured_data::params(data, |id, name, value| {
+        event.push_named(&format!("log.syslog.structured_data.{id}.{name}"), &*value);
+    });
 }
 
 /// `source.address` and its like are the address, else the name.

@@ -58,6 +58,8 @@ pub(crate) struct RecogniseSource {
     pub(crate) require: Vec<String>,
     pub(crate) priority: i32,
     pub(crate) generic: bool,
+    /// Anchors that others write too: a line of which no message matches is not this product's.
+    pub(crate) tentative: bool,
     pub(crate) always: bool,
 }
 
@@ -72,6 +74,7 @@ impl Default for RecogniseSource {
             require: Vec::new(),
             priority: 50,
             generic: false,
+            tentative: false,
             always: false,
         }
     }

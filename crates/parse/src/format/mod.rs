@@ -3,7 +3,6 @@
 //! Slot types are `nom` parsers: [`Read`] gives (rest, value). Formats of many pairs hand each pair to a callback as it
 //! is read and build no map. All are linear in their input and survive anything.
 
-pub(crate) mod audit;
 pub(crate) mod cef;
 pub(crate) mod csv;
 pub(crate) mod json;

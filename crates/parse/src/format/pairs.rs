@@ -40,21 +40,6 @@ pub(crate) enum Bare {
     UpToNextKey,
 }
 
-impl Spec {
-    /// `a=1 b="x y"`: FortiGate, Sophos, the audit daemon, logfmt.
-    pub(crate) const SPACES: Self = Self {
-        assign: b'=',
-        between: b' ',
-        quotes: Quotes::Double,
-        bare: Bare::UpToSeparator,
-    };
-    /// `a=1, b=x y`: commas.
-    pub(crate) const COMMAS: Self = Self {
-        between: b',',
-        ..Self::SPACES
-    };
-}
-
 /// Hands each pair of `text` to `each`, in order. Words that are no pair are skipped; an unclosed quote is text.
 pub(crate) fn pairs<'a>(text: &'a str, spec: Spec, mut each: impl FnMut(&'a str, Cow<'a, str>)) {
     let mut rest = text;
@@ -165,6 +150,13 @@ mod tests {
 
     use super::*;
 
+    const SPACES: Spec = Spec {
+        assign: b'=',
+        between: b' ',
+        quotes: Quotes::Double,
+        bare: Bare::UpToSeparator,
+    };
+
     fn read(text: &str, spec: Spec) -> Vec<(String, String)> {
         let mut found = Vec::new();
         pairs(text, spec, |key, value| {
@@ -184,7 +176,7 @@ mod tests {
     #[test]
     fn pairs_are_read_with_their_separators_and_quotes() {
         check(
-            Spec::SPACES,
+            SPACES,
             r#"date=2026-10-11 msg="a b=c \"d\"" empty= n="" last=x"#,
             &[
                 ("date", "2026-10-11"),
@@ -195,17 +187,16 @@ mod tests {
             ],
         );
         check(
-            Spec::SPACES,
+            SPACES,
             "word a=1  other\tb=2 =3 c==4",
             &[("a", "1"), ("b", "2"), ("c", "=4")],
         );
+        check(SPACES, r#"a="open b=2"#, &[("a", "\"open"), ("b", "2")]);
         check(
-            Spec::SPACES,
-            r#"a="open b=2"#,
-            &[("a", "\"open"), ("b", "2")],
-        );
-        check(
-            Spec::COMMAS,
+            Spec {
+                between: b',',
+                ..SPACES
+            },
             r#"a=1, b = x y ,c="p,q""#,
             &[("a", "1"), ("b", "x y"), ("c", "p,q")],
         );
@@ -213,7 +204,7 @@ mod tests {
             Spec {
                 assign: b':',
                 between: b';',
-                ..Spec::SPACES
+                ..SPACES
             },
             "k:1;l: a b;m",
             &[("k", "1"), ("l", "a b")],
@@ -221,7 +212,7 @@ mod tests {
         check(
             Spec {
                 quotes: Quotes::Both,
-                ..Spec::SPACES
+                ..SPACES
             },
             "a='x y' b=\"z\"",
             &[("a", "x y"), ("b", "z")],
@@ -229,7 +220,7 @@ mod tests {
         check(
             Spec {
                 quotes: Quotes::None,
-                ..Spec::SPACES
+                ..SPACES
             },
             "a='x y' b=\"z\"",
             &[("a", "'x"), ("b", "\"z\"")],
@@ -237,13 +228,13 @@ mod tests {
         check(
             Spec {
                 bare: Bare::UpToNextKey,
-                ..Spec::SPACES
+                ..SPACES
             },
             "a=x y z b=1 c=p = q",
             &[("a", "x y z"), ("b", "1"), ("c", "p = q")],
         );
-        check(Spec::SPACES, "", &[]);
-        check(Spec::SPACES, "===", &[]);
+        check(SPACES, "", &[]);
+        check(SPACES, "===", &[]);
     }
 
     proptest! {
@@ -263,7 +254,7 @@ mod tests {
         fn what_is_written_is_read_back(written in proptest::collection::vec(("[a-z_]{1,8}", "[a-z=\", \\\\é]{0,12}"), 0..8)) {
             let quote = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
             let text: Vec<String> = written.iter().map(|(k, v)| format!("{k}=\"{}\"", quote(v))).collect();
-            prop_assert_eq!(read(&text.join(" "), Spec::SPACES), written);
+            prop_assert_eq!(read(&text.join(" "), SPACES), written);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nom::Parser as _;
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while_m_n, take_while1};
+use nom::bytes::complete::{take_while_m_n, take_while1};
 use nom::character::complete::{char, one_of};
 use nom::combinator::{map_opt, opt, recognize, verify};
 use nom::sequence::{delimited, preceded};
@@ -18,14 +18,6 @@ use super::unescape::backslashes;
 /// It must end where the address ends: neither `10.0.0.1x` nor `10.0.0.1.example.com` is one.
 pub(crate) fn ip(input: &str) -> Read<'_, IpAddr> {
     alt((bracketed_v6, ipv4.map(IpAddr::V4), ipv6)).parse_complete(input)
-}
-
-/// An address, and perhaps a port after `:`, `/`, `#` or in brackets: `10.0.0.1:80`, `[::1]:80`, `10.0.0.1/80`,
-/// `10.0.0.1(80)`.
-pub(crate) fn ip_port(input: &str) -> Read<'_, (IpAddr, Option<u16>)> {
-    let after = preceded(one_of(":/#"), port);
-    let in_brackets = delimited(char('('), port, char(')'));
-    (ip, opt(alt((after, in_brackets)))).parse_complete(input)
 }
 
 fn ipv4(input: &str) -> Read<'_, Ipv4Addr> {
@@ -90,33 +82,11 @@ fn bracketed_v6(input: &str) -> Read<'_, IpAddr> {
     delimited(char('['), ipv6, char(']')).parse_complete(input)
 }
 
-/// A whole number with an optional sign; it must not go on as a word or a fraction.
-pub(crate) fn int(input: &str) -> Read<'_, i64> {
-    let digits = recognize((opt(one_of("+-")), digits));
-    let (rest, number) = map_opt(digits, |text: &str| text.parse().ok()).parse_complete(input)?;
-    ends(rest, number)
-}
-
 /// A number with or without a fraction.
 pub(crate) fn float(input: &str) -> Read<'_, f64> {
     let number = recognize((opt(one_of("+-")), digits, opt((char('.'), digits))));
     let (rest, number) = map_opt(number, |text: &str| text.parse().ok()).parse_complete(input)?;
     ends(rest, number)
-}
-
-/// A number of base 16, with or without `0x`.
-pub(crate) fn hex(input: &str) -> Read<'_, u64> {
-    let (rest, _) = opt(alt((tag("0x"), tag("0X")))).parse_complete(input)?;
-    let digits = take_while_m_n(1, 16, |c: char| c.is_ascii_hexdigit());
-    let (rest, number) =
-        map_opt(digits, |text: &str| u64::from_str_radix(text, 16).ok()).parse_complete(rest)?;
-    ends(rest, number)
-}
-
-/// A port, 0 to 65535.
-pub(crate) fn port(input: &str) -> Read<'_, u16> {
-    let (rest, port) = map_opt(digits, |text: &str| text.parse().ok()).parse_complete(input)?;
-    ends(rest, port)
 }
 
 /// Six or eight bytes of a hardware address with `:`, `-` or Cisco's points (`0011.2233.4455`), as written.
@@ -149,11 +119,6 @@ pub(crate) fn hostname(input: &str) -> Read<'_, &str> {
     } else {
         no()
     }
-}
-
-/// At least one character, up to white space.
-pub(crate) fn word(input: &str) -> Read<'_, &str> {
-    take_while1(|c: char| !c.is_ascii_whitespace()).parse_complete(input)
 }
 
 /// A text in double or single quotes, in which a backslash takes the meaning from a quote or a backslash.
@@ -240,29 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn a_port_follows_in_any_usual_way() {
-        let check = |input: &str, port: Option<u16>, rest: &str| {
-            let (after, (_, found)) = ip_port(input).unwrap();
-            assert_eq!((found, after), (port, rest), "{input}");
-        };
-        check("192.0.2.1:80 x", Some(80), " x");
-        check("192.0.2.1/443)", Some(443), ")");
-        check("192.0.2.1#53", Some(53), "");
-        check("192.0.2.1(5432)", Some(5432), "");
-        check("[2001:db8::1]:22", Some(22), "");
-        check("192.0.2.1", None, "");
-        check("192.0.2.1: x", None, ": x");
-        check("192.0.2.1:70000", None, ":70000");
-    }
-
-    #[test]
     fn numbers_names_and_quotes_are_read() {
-        assert_eq!(int("-42 x"), Ok((" x", -42)));
-        assert!(int("42x").is_err() && int("99999999999999999999").is_err() && int("-").is_err());
         assert_eq!(float("0.125,"), Ok((",", 0.125)));
         assert_eq!(float("3"), Ok(("", 3.0)));
-        assert_eq!(hex("0xff "), Ok((" ", 255)));
-        assert!(hex("0x").is_err() && hex("zz").is_err());
         assert_eq!(mac("00:11:22:aa:bb:cc x"), Ok((" x", "00:11:22:aa:bb:cc")));
         assert_eq!(mac("0011.22aa.bbcc"), Ok(("", "0011.22aa.bbcc")));
         assert!(mac("00:11:22").is_err() && mac("0:1:2:3:4:5").is_err());
@@ -272,7 +217,6 @@ mod tests {
         );
         assert_eq!(hostname("web-1."), Ok((".", "web-1")));
         assert!(hostname("-x").is_err() && hostname("").is_err());
-        assert_eq!(word("a;b c"), Ok((" c", "a;b")));
         assert_eq!(
             quoted(r#""a \"b\" c" d"#),
             Ok((" d", Cow::Borrowed(r#"a "b" c"#)))
@@ -288,13 +232,9 @@ mod tests {
         fn any_text_is_survived_and_the_rest_is_its_end(text in "[\\[0-9a-fA-F:.%\"'\\\\/#( xé]{0,60}") {
             let ends = |rest: Option<&str>| rest.is_none_or(|rest| text.ends_with(rest));
             prop_assert!(ends(ip(&text).ok().map(|(rest, _)| rest)));
-            prop_assert!(ends(ip_port(&text).ok().map(|(rest, _)| rest)));
-            prop_assert!(ends(int(&text).ok().map(|(rest, _)| rest)));
             prop_assert!(ends(float(&text).ok().map(|(rest, _)| rest)));
-            prop_assert!(ends(hex(&text).ok().map(|(rest, _)| rest)));
             prop_assert!(ends(mac(&text).ok().map(|(rest, _)| rest)));
             prop_assert!(ends(hostname(&text).ok().map(|(rest, _)| rest)));
-            prop_assert!(ends(word(&text).ok().map(|(rest, _)| rest)));
             prop_assert!(ends(quoted(&text).ok().map(|(rest, _)| rest)));
         }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use super::pairs::{Quotes, Spec, pairs};
+use super::pairs::{Bare, Quotes, Spec, pairs};
 use super::slot::closing_quote;
 
 /// Splits the structured data off the start of `text`; `None` where none starts or an element is not closed.
@@ -31,8 +31,10 @@ pub(crate) fn params<'a>(data: &'a str, mut each: impl FnMut(&'a str, &'a str, C
 }
 
 const PARAMETERS: Spec = Spec {
+    assign: b'=',
+    between: b' ',
     quotes: Quotes::Double,
-    ..Spec::SPACES
+    bare: Bare::UpToSeparator,
 };
 
 /// `\]` is the one escape that other formats lack.

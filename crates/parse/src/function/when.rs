@@ -2,16 +2,17 @@
 
 use super::{Function, Scope, StepError, StepSource};
 use crate::frame::{Frame, Piece, Symbol};
-use crate::header::read_time;
+use crate::header::{Layout, read_time};
 use event::Micros;
 
 #[derive(Debug)]
 struct Date {
     from: Box<[Symbol]>,
     to: Symbol,
+    layout: Layout,
 }
 
-/// The texts of `from`, joined by spaces and read as a date in any usual spelling. The first must be there.
+/// The texts of `from`, joined by spaces and read as a date in any usual spelling, or in that of `layout`. The first must be there.
 pub(super) fn date(
     source: &StepSource,
     scope: &mut Scope<'_>,
@@ -19,6 +20,7 @@ pub(super) fn date(
     Ok(Box::new(Date {
         from: source.operands(scope)?,
         to: source.result(scope)?,
+        layout: Layout::compile(source.layout.as_deref().unwrap_or("any"))?,
     }))
 }
 
@@ -26,7 +28,7 @@ impl Function for Date {
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
         if let [only] = *self.from {
             let text = frame.get(only).and_then(Piece::text);
-            let stamp = text.and_then(|text| Some(read_time(text.trim(), frame.times)?.0));
+            let stamp = text.and_then(|text| Some(self.layout.read(text.trim(), frame.times)?.0));
             if let Some(stamp) = stamp {
                 frame.put(self.to, Piece::Date(stamp.at));
             }
@@ -45,7 +47,7 @@ impl Function for Date {
                 None => {}
             }
         }
-        if let Some((stamp, _)) = read_time(&text, frame.times) {
+        if let Some((stamp, _)) = self.layout.read(&text, frame.times) {
             frame.put(self.to, Piece::Date(stamp.at));
         }
     }

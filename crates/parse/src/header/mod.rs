@@ -14,8 +14,7 @@ mod rfc5424;
 mod time;
 mod zone;
 
-pub(crate) use decode::{Dialect, Header, decode};
+pub(crate) use decode::{Header, decode};
 pub(crate) use layout::{Layout, LayoutError};
-pub(crate) use priority::{FACILITIES, SEVERITIES};
-pub(crate) use time::{Reference, Stamp, ZoneFrom, read as read_time};
-pub(crate) use zone::{DEFAULT_ZONE, Zone};
+pub(crate) use time::{Reference, ZoneFrom, read as read_time};
+pub(crate) use zone::Zone;

@@ -1,7 +1,7 @@
 //! PRI, the number in angle brackets that starts a syslog message, and the names of what it holds.
 
 /// The names of the facilities, by their codes (RFC 5424 §6.2.1, names as in `syslog.conf`).
-pub(crate) const FACILITIES: [&str; 24] = [
+pub(super) const FACILITIES: [&str; 24] = [
     "kern",
     "user",
     "mail",
@@ -29,7 +29,7 @@ pub(crate) const FACILITIES: [&str; 24] = [
 ];
 
 /// The names of the severities, by their codes.
-pub(crate) const SEVERITIES: [&str; 8] = [
+pub(super) const SEVERITIES: [&str; 8] = [
     "emergency",
     "alert",
     "critical",

@@ -9,7 +9,6 @@ use event::Micros;
 /// Rules are unrolled from 1970 to 2100; past either end the nearest known offset holds. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Zone {
-    name: Arc<str>,
     changes: Arc<[Change]>,
     first_offset: i32,
 }
@@ -26,7 +25,7 @@ const UNROLLED_UNTIL_S: i64 = 4_102_444_800;
 const CHANGES_MAX: usize = 400;
 
 /// The zone of Việt Nam, the default where neither line nor setting nor product names one.
-pub(crate) const DEFAULT_ZONE: &str = "Asia/Ho_Chi_Minh";
+const DEFAULT_ZONE: &str = "Asia/Ho_Chi_Minh";
 
 impl Zone {
     /// Reads an IANA name, a usual abbreviation, or an offset in any usual spelling (`+07:00`, `+0700`, `+7`,
@@ -34,28 +33,23 @@ impl Zone {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(offset) = whole_offset(text) {
-            return Some(Self::named_fixed(text, offset));
+            return Some(Self::fixed(offset));
         }
         if let Ok(zone) = DATABASE.get(text) {
-            return Some(Self::unroll(text, &zone));
+            return Some(Self::unroll(&zone));
         }
-        let offset = abbreviation(text)?;
-        Some(Self::named_fixed(text, offset))
+        Some(Self::fixed(abbreviation(text)?))
     }
 
     /// Coordinated universal time.
+    #[cfg(test)]
     pub(crate) fn utc() -> Self {
-        Self::named_fixed("UTC", 0)
+        Self::fixed(0)
     }
 
     /// [`DEFAULT_ZONE`].
     pub(crate) fn vietnam() -> Self {
-        Self::parse(DEFAULT_ZONE).unwrap_or_else(|| Self::named_fixed(DEFAULT_ZONE, 7 * 3600))
-    }
-
-    /// The name under which it was asked for.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+        Self::parse(DEFAULT_ZONE).unwrap_or_else(|| Self::fixed(7 * 3600))
     }
 
     /// Seconds east of Greenwich at an instant.
@@ -83,15 +77,14 @@ impl Zone {
         with(before)
     }
 
-    fn named_fixed(name: &str, offset: i32) -> Self {
+    fn fixed(offset: i32) -> Self {
         Self {
-            name: Arc::from(name),
             changes: Arc::from([]),
             first_offset: offset,
         }
     }
 
-    fn unroll(name: &str, zone: &jiff::tz::TimeZone) -> Self {
+    fn unroll(zone: &jiff::tz::TimeZone) -> Self {
         let epoch = jiff::Timestamp::UNIX_EPOCH;
         let changes: Vec<Change> = zone
             .following(epoch)
@@ -103,7 +96,6 @@ impl Zone {
             })
             .collect();
         Self {
-            name: Arc::from(name),
             changes: Arc::from(changes),
             first_offset: zone.to_offset(epoch).seconds(),
         }
@@ -257,7 +249,6 @@ mod tests {
         let zone = Zone::vietnam();
         assert_eq!(zone.offset_at(at("2026-10-11T00:00:00Z")), 7 * 3600);
         assert_eq!(zone.offset_at(at("1970-01-01T00:00:00Z")), 8 * 3600);
-        assert_eq!(zone.name(), "Asia/Ho_Chi_Minh");
     }
 
     #[test]
