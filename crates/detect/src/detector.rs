@@ -6,13 +6,15 @@ use event::{Event, Field, Micros, Seq, Value};
 
 use crate::absence::{self, Talker};
 use crate::key::{self, KeyField, KeyPart};
-use crate::progress::{Hit, Progress, StepTaken};
+use crate::progress::Progress;
 use crate::rate::{self, Pace};
 use crate::report::{self, Firing};
 use crate::rule::{Circumstance, Input, Kind, Rule, RuleState};
 use crate::rules::Rules;
 use crate::seen::{Contact, ContactOutcome, Seen};
+use crate::shares::Shares;
 use crate::store::Store;
+use crate::work::{ProgressOutcome, Work};
 use crate::{Evicted, Output, Span, Update};
 
 /// Whose time counts.
@@ -58,7 +60,7 @@ pub(crate) enum Memory {
 }
 
 /// How a rule has fared since the detector was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
     /// Events that it looked at and that matched.
     pub matched: u64,
@@ -72,30 +74,24 @@ pub struct Counters {
 
 /// Buffers that are used again for each event.
 #[derive(Debug, Default)]
-struct Scratch {
-    key: Vec<u8>,
+pub(crate) struct Scratch {
+    pub(crate) key: Vec<u8>,
     /// Rules that match the event, or have found something with it.
-    hits: Vec<bool>,
+    pub(crate) hits: Vec<bool>,
     /// The input of a sequence that its circumstances forbid.
-    withheld: Option<usize>,
+    pub(crate) withheld: Option<usize>,
     /// What stands behind a correlation's hit: events and their Seqs.
-    behind: Vec<(usize, u64, Vec<Seq>)>,
+    pub(crate) behind: Vec<(usize, u64, Vec<Seq>)>,
 }
 
 /// Updates and evictions are told this often, in detector time.
 const TELL_EVERY: Span = Span::seconds(10);
 /// Between two records no more time than this counts as time awake: the heartbeats come every 10 s.
 const AWAKE_STEP_MAX: Span = Span::seconds(20);
-/// What is remembered outlives its window by this, for records that arrive late or out of order.
-const GRACE: Span = Span::seconds(300);
 /// Correlation takes the event's own time if it lies this far before its receipt, at most …
 const EARLY_MAX: Span = Span::seconds(86_400);
 /// … and this far after.
 const LATE_MAX: Span = Span::seconds(300);
-/// Known values and servers are forgotten this long after they were last seen.
-const KNOWN_FOR: Span = Span::seconds(90 * 86_400);
-/// Senders are forgotten this long after they were last heard.
-const TALKER_FOR: Span = Span::seconds(30 * 86_400);
 /// A server's entry is refreshed no more often than this.
 const SERVER_REFRESH: Span = Span::seconds(3_600);
 
@@ -114,11 +110,11 @@ impl Detector {
     pub fn new(rules: Arc<Rules>, mode: Mode) -> Self {
         let shares = Shares::of(&rules);
         let memories = rules.rules.iter().map(|rule| shares.memory(rule)).collect();
-        let set = |_| Store::new(shares.bytes(SET_WEIGHT), KNOWN_FOR.micros());
+        let set = |_| shares.set();
         Self {
             memories,
             sets: rules.sets.iter().map(set).collect(),
-            servers: Store::new(shares.bytes(SET_WEIGHT), KNOWN_FOR.micros()),
+            servers: shares.set(),
             counters: vec![Counters::default(); rules.rules.len()],
             rules,
             mode,
@@ -759,7 +755,7 @@ impl Detector {
 }
 
 impl Input {
-    fn is_hit(&self, input: usize, hits: &[bool]) -> bool {
+    pub(crate) fn is_hit(&self, input: usize, hits: &[bool]) -> bool {
         match self {
             Self::Events { .. } => true,
             Self::Rules { places, .. } => {
@@ -767,136 +763,6 @@ impl Input {
             }
         }
     }
-}
-
-/// What an event adds to a rule's progress.
-enum Work {
-    Count { threshold: usize },
-    Distinct { tag: u64, threshold: usize },
-    Each { tags: Vec<u64>, steps: usize },
-    Sequence { taken: Vec<StepTaken>, steps: u8 },
-}
-
-/// What became of it.
-enum ProgressOutcome {
-    Nothing,
-    WentOn { newly_untold: bool },
-    Fired(crate::episode::Fired),
-}
-
-impl Work {
-    fn of(rule: &Rule, only: Option<usize>, moment: Moment<'_>, scratch: &Scratch) -> Option<Self> {
-        let taken_inputs = || {
-            let inputs = match &rule.input {
-                Input::Events { .. } => 1,
-                Input::Rules { places, .. } => places.len(),
-            };
-            (0..inputs).filter(|input| {
-                only.is_none_or(|only| only == *input)
-                    && scratch.withheld != Some(*input)
-                    && rule.input.is_hit(*input, &scratch.hits)
-            })
-        };
-        Some(match &rule.kind {
-            Kind::Count { threshold } => Self::Count {
-                threshold: *threshold,
-            },
-            Kind::Distinct { field, threshold } => {
-                let value = field.what.value(moment.event)?;
-                let mut bytes = Vec::with_capacity(32);
-                key::write_value(&field.what, value, &mut bytes).then_some(())?;
-                Self::Distinct {
-                    tag: key::hash(&bytes),
-                    threshold: *threshold,
-                }
-            }
-            Kind::Each { steps } => Self::Each {
-                tags: taken_inputs().map(|input| input as u64).collect(),
-                steps: *steps,
-            },
-            Kind::Sequence { steps } => {
-                let step = |input: usize| {
-                    let (count, seqs) =
-                        behind(rule, input, scratch).unwrap_or((1, vec![moment.seq]));
-                    Some(StepTaken {
-                        step: u8::try_from(input).ok()?,
-                        count,
-                        seqs,
-                    })
-                };
-                let mut taken: Vec<StepTaken> = taken_inputs().filter_map(step).collect();
-                taken.reverse();
-                Self::Sequence {
-                    taken,
-                    steps: *steps,
-                }
-            }
-            Kind::Base | Kind::FirstSeen { .. } | Kind::Absence { .. } | Kind::Rate { .. } => {
-                return None;
-            }
-        })
-    }
-
-    fn run(
-        self,
-        progress: &mut Progress,
-        rule: &Rule,
-        moment: Moment<'_>,
-        id: impl FnOnce() -> [u8; 16],
-    ) -> ProgressOutcome {
-        let window_us = rule.window_us;
-        let hit = |tag| Hit {
-            at: moment.at,
-            seq: moment.seq,
-            tag,
-        };
-        let counts_alone = matches!(self, Self::Count { .. } | Self::Distinct { .. });
-        match &mut progress.episode {
-            Some(episode) if counts_alone && episode.holds(moment.at, window_us) => {
-                return ProgressOutcome::WentOn {
-                    newly_untold: episode.extend(moment.at, moment.seq),
-                };
-            }
-            over if counts_alone => *over = None,
-            _ => {}
-        }
-        let fired = match self {
-            Self::Count { threshold } => progress.count(hit(0), threshold, window_us),
-            Self::Distinct { tag, threshold } => progress.distinct(hit(tag), threshold, window_us),
-            Self::Each { tags, steps } => {
-                let fired = tags
-                    .into_iter()
-                    .map(|tag| progress.distinct(hit(tag), steps, window_us));
-                fired.fold(None, Option::or)
-            }
-            Self::Sequence { taken, steps } => {
-                progress.sequence(moment.at, taken, steps, window_us)
-            }
-        };
-        let Some(fired) = fired else {
-            return ProgressOutcome::Nothing;
-        };
-        match &mut progress.episode {
-            // Only what completes the rule again belongs to its episode: the tries of an attacker must not keep it open.
-            Some(episode) if episode.holds(moment.at, window_us) => ProgressOutcome::WentOn {
-                newly_untold: episode.extend(moment.at, moment.seq),
-            },
-            over => {
-                *over = Some(Box::new(crate::episode::Episode::open(id(), &fired)));
-                ProgressOutcome::Fired(fired)
-            }
-        }
-    }
-}
-
-/// What stands behind an input that is a correlation itself.
-fn behind(rule: &Rule, input: usize, scratch: &Scratch) -> Option<(u64, Vec<Seq>)> {
-    let Input::Rules { places, .. } = &rule.input else {
-        return None;
-    };
-    let place = places.get(input)?;
-    let (_, count, seqs) = scratch.behind.iter().find(|(other, _, _)| other == place)?;
-    Some((*count, seqs.clone()))
 }
 
 fn told(episode: &mut Option<Box<crate::episode::Episode>>) -> Option<Update> {
@@ -927,67 +793,4 @@ fn address_key(address: std::net::IpAddr, buffer: &mut [u8; 17]) -> &[u8] {
 fn is_heartbeat(event: &Event) -> bool {
     event.text(Field::NHATKY_LISTENER) == Some("nhatky")
         && event.raw().starts_with(br#"{"nhatky":"heartbeat""#)
-}
-
-/// How the memory is shared out.
-struct Shares {
-    bytes_per_weight: usize,
-}
-
-const SET_WEIGHT: usize = 2;
-
-impl Shares {
-    fn of(rules: &Rules) -> Self {
-        let sets = (rules.sets.len() + 1) * SET_WEIGHT;
-        let weights: usize = rules
-            .rules
-            .iter()
-            .map(|rule| rule.kind.weight())
-            .sum::<usize>()
-            + sets;
-        let total =
-            usize::try_from(rules.settings.state_bytes_max.max(1 << 20)).unwrap_or(usize::MAX);
-        Self {
-            bytes_per_weight: total / weights.max(1),
-        }
-    }
-
-    fn bytes(&self, weight: usize) -> usize {
-        self.bytes_per_weight.saturating_mul(weight)
-    }
-
-    fn memory(&self, rule: &Rule) -> Memory {
-        let bytes = self.bytes(rule.kind.weight());
-        let ttl_us = rule.window_us.saturating_add(GRACE.micros());
-        match &rule.kind {
-            Kind::Base => Memory::Nothing,
-            Kind::Count { .. }
-            | Kind::Distinct { .. }
-            | Kind::Each { .. }
-            | Kind::Sequence { .. } => Memory::Progress(Store::new(bytes, ttl_us)),
-            Kind::FirstSeen { forget_us, .. } => Memory::Seen(Store::new(bytes, *forget_us)),
-            Kind::Absence { .. } => Memory::Talkers(Store::new(bytes, TALKER_FOR.micros())),
-            Kind::Rate { samples, .. } => Memory::Paces(Store::new(
-                bytes,
-                rule.window_us.saturating_mul(i64::from(*samples).max(100)),
-            )),
-        }
-    }
-}
-
-impl Kind {
-    /// How much of the memory it takes, compared with others: first contacts remember most.
-    fn weight(&self) -> usize {
-        match self {
-            Self::Base => 0,
-            Self::Count { threshold: 1 } => 1,
-            Self::Count { .. }
-            | Self::Distinct { .. }
-            | Self::Each { .. }
-            | Self::Sequence { .. }
-            | Self::Rate { .. } => 3,
-            Self::Absence { .. } => 3,
-            Self::FirstSeen { .. } => 8,
-        }
-    }
 }

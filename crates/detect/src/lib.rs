@@ -71,6 +71,7 @@ mod rules;
 mod sample;
 mod seen;
 mod settings;
+mod shares;
 mod sigma_condition;
 mod sigma_detection;
 mod sigma_value;
@@ -78,6 +79,7 @@ mod span;
 mod status;
 mod store;
 mod trial;
+mod work;
 
 pub use checkpoint::{RestoreError, Restored};
 pub use detector::{Counters, Detector, Mode};

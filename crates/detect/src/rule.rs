@@ -2,13 +2,14 @@
 
 use event::{Detection, Disposition, Effect, EventClass};
 use query::Expr;
+use serde::Serialize;
 
 use crate::key::{KeyField, KeyPart};
 use crate::rule_file::{Text, Tunable};
 use crate::sample::Sample;
 
 /// What people may know of a rule: what `nhatky rules show` prints and the API gives.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RuleInfo {
     /// Its identifier, by which settings, detections and alerts name it.
     pub id: Box<str>,
@@ -49,11 +50,12 @@ pub struct RuleInfo {
     /// What people are told, English.
     pub en: RuleText,
     /// Raw lines that must, and must not, fire it.
+    #[serde(skip)]
     pub samples: Vec<Sample>,
 }
 
 /// What people are told of a rule's detections in one language. `{field}` stands where a fact goes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct RuleText {
     /// A title of a few words.
     pub title: String,
@@ -110,7 +112,8 @@ impl From<(Text, String)> for RuleText {
 }
 
 /// How a rule looks for what it looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RuleKind {
     /// Sigma: one event is enough.
     Sigma,
@@ -151,7 +154,8 @@ impl RuleKind {
 }
 
 /// Where a rule's file comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RuleOrigin {
     /// Built into the program.
     Builtin,
@@ -160,7 +164,8 @@ pub enum RuleOrigin {
 }
 
 /// Whether a rule runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RuleState {
     /// It runs.
     Active,
@@ -173,7 +178,7 @@ pub enum RuleState {
 }
 
 /// A number of a rule that settings may change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct TunableInfo {
     /// Its name in the settings.
     pub name: &'static str,

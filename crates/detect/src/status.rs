@@ -1,10 +1,12 @@
 //! How the detector is doing: for `/metrics`, `nhatky rules list`, and the answer to "no detections: does it see anything?".
 
+use serde::Serialize;
+
 use crate::detector::{Counters, Detector, Memory};
 use crate::rule::RuleState;
 
 /// How the detector is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Bytes of correlation state.
     pub state_bytes: u64,
@@ -17,7 +19,7 @@ pub struct Status {
 }
 
 /// How one rule is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleStatus {
     /// The rule's id.
     pub id: Box<str>,
@@ -32,7 +34,8 @@ pub struct RuleStatus {
 }
 
 /// Whether a rule sees what it needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Coverage {
     /// Events that concern it arrive, with the fields that it needs.
     Evaluated,

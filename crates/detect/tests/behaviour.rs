@@ -170,11 +170,13 @@ fn run(detector: &mut Detector, events: &[Event]) -> Vec<Output> {
 }
 
 fn detections(outputs: &[Output]) -> Vec<&Detection> {
-    let detection = |output| match output {
-        &Output::Detection(ref detection) => Some(&**detection),
-        Output::Update(_) | Output::Evicted(_) => None,
-    };
-    outputs.iter().filter_map(detection).collect()
+    let mut detections = Vec::new();
+    for output in outputs {
+        if let Output::Detection(detection) = output {
+            detections.push(&**detection);
+        }
+    }
+    detections
 }
 
 fn fired(outputs: &[Output], rule: &str) -> usize {
@@ -304,11 +306,11 @@ fn an_episode_swallows_what_follows_and_tells_how_much() {
         .unwrap()
         .id
         .clone();
-    let updates = found.iter().filter_map(|output| match output {
+    let mut updates = found.iter().filter_map(|output| match output {
         Output::Update(update) if update.id == id => Some(update),
         _ => None,
     });
-    let last = updates.last().unwrap();
+    let last = updates.next_back().unwrap();
     assert_eq!((last.count, last.evidence.len()), (100, 20));
 }
 

@@ -68,9 +68,9 @@ fn reference(rules: &Rules, words: &Words) -> String {
     let (mut blocks, mut active) = (Vec::new(), Vec::new());
     for info in rules.infos() {
         if info.state == RuleState::Active {
-            active.push(info)
+            active.push(info);
         } else {
-            blocks.push(info)
+            blocks.push(info);
         }
     }
     for info in active {

@@ -7,7 +7,6 @@
     reason = "says when it skips, and what it measured"
 )]
 
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -47,10 +46,7 @@ fn documents(archive: &std::path::Path) -> Vec<String> {
             let entries = std::fs::read_dir(&next).expect("a folder");
             waiting.extend(entries.map(|entry| entry.expect("an entry").path()));
         } else if next.extension().is_some_and(|extension| extension == "yml") {
-            let mut text = String::new();
-            std::fs::File::open(&next)
-                .and_then(|mut file| file.read_to_string(&mut text))
-                .expect("a text file");
+            let text = std::fs::read_to_string(&next).expect("a text file");
             found.push(text);
         }
     }
