@@ -36,9 +36,10 @@ const WEEK: i64 = 604_800;
 pub(crate) struct HistogramParams {
     /// A query; everything when left out.
     q: Option<String>,
-    /// Only events whose `@timestamp` is not before; the oldest record's receipt when left out.
+    /// Only events whose `@timestamp` is not before; all when left out, the buckets then
+    /// beginning with the oldest record's receipt.
     from: Option<String>,
-    /// Only events whose `@timestamp` is before; now when left out.
+    /// Only events whose `@timestamp` is before; all when left out, the buckets then ending now.
     to: Option<String>,
     /// The width of a bucket, such as `1m` or `1h`; chosen for some sixty buckets when left out.
     interval: Option<String>,
@@ -88,7 +89,7 @@ pub(crate) async fn histogram(
     MayRead(actor): MayRead,
     Params(params): Params<HistogramParams>,
 ) -> Result<Json<HistogramReply>, Problem> {
-    let mut question = Question::read(
+    let question = Question::read(
         &app,
         params.q.as_deref(),
         params.from.as_deref(),
@@ -100,7 +101,7 @@ pub(crate) async fn histogram(
         .from
         .unwrap_or_else(|| oldest(&app).unwrap_or(to))
         .min(to);
-    (question.from, question.to) = (Some(from), Some(to));
+    // The events asked for stay the same: those whose device dates them out of these bounds are counted as others.
     let interval_s = match &params.interval {
         Some(text) => i64::try_from(seconds("interval", text)?).unwrap_or(i64::MAX),
         None => readable_interval(from, to),
