@@ -179,7 +179,10 @@ impl Detector {
                     store.amend(&key, now, |progress| told(&mut progress.episode))
                 }
                 Some(Memory::Seen(store)) => store.amend(&key, now, |seen| told(&mut seen.episode)),
-                Some(Memory::Talkers(_) | Memory::Paces(_) | Memory::Nothing) | None => None,
+                Some(Memory::Paces(store)) => {
+                    store.amend(&key, now, |pace| told(&mut pace.episode))
+                }
+                Some(Memory::Talkers(_) | Memory::Nothing) | None => None,
             };
             out.extend(update.flatten().map(Output::Update));
         }
@@ -674,6 +677,9 @@ impl Detector {
                 let opened = store.amend(&excess.key, now, |pace| {
                     report::open_or_extend(&mut pace.episode, id, &fired, rule.window_us)
                 });
+                if opened == Some(false) && rule.emits {
+                    self.untold.push((place, excess.key.clone()));
+                }
                 if opened == Some(true) {
                     let facts = report::excess_facts(&excess);
                     self.emit(
