@@ -187,6 +187,12 @@ impl Config {
             .iter()
             .map(|problem| Mistake::general(format!("ingest.{problem}")))
             .collect();
+        problems.extend(
+            self.alert
+                .problems()
+                .iter()
+                .map(|problem| Mistake::general(format!("alert: {problem}"))),
+        );
         if self.retention.days < 7 {
             problems.push(Mistake::general(
                 "retention.days: at least 7 (Điều 7.1, Quyết định 17/2020/QĐ-UBND)".to_owned(),

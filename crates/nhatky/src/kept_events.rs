@@ -17,16 +17,18 @@ pub(crate) struct Understanding {
 impl Understanding {
     /// The event of the record, with as much as is asked for.
     pub(crate) fn event(&self, record: &Record, depth: index::Depth) -> Event {
-        let mut event = Event::new(record.seq, record.raw.clone());
-        match depth {
-            index::Depth::Raw => {}
-            index::Depth::Core => self.parse(record, parse::Depth::Core, &mut event),
-            index::Depth::Full => self.parse(record, parse::Depth::Full, &mut event),
-        }
+        let mut event = Event::default();
+        self.parse(record, depth, &mut event);
         event
     }
 
-    fn parse(&self, record: &Record, depth: parse::Depth, event: &mut Event) {
+    /// Makes `event` the event of the record, keeping its buffers.
+    pub(crate) fn parse(&self, record: &Record, depth: index::Depth, event: &mut Event) {
+        let depth = match depth {
+            index::Depth::Raw => return event.reset(record.seq, record.raw.clone()),
+            index::Depth::Core => parse::Depth::Core,
+            index::Depth::Full => parse::Depth::Full,
+        };
         self.parsers
             .parse_into(record, &self.settings, depth, event);
     }

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use detect::{Detector, Mode, Rules};
 use disk::{Disk, RealDisk};
-use event::{Clock, OwnRecord, Seq, SystemClock};
+use event::{Clock, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
 use journal::{Journal, Options};
 use registry::{Registry, SourceLimits};
@@ -169,7 +169,19 @@ impl Node {
     /// Ends everything in order; what was acknowledged is durable already.
     pub(crate) async fn close(mut self) -> Result<()> {
         self.stop.send_replace(true);
+        let served = !self.tasks.is_empty();
         while self.tasks.join_next().await.is_some() {}
+        if served {
+            let stopped = OwnRecord::Stopped {
+                uptime_s: self.clock.monotonic().as_secs(),
+            };
+            // A journal that has stopped by itself takes no farewell; closing it says why below.
+            drop(
+                self.journal
+                    .appender()
+                    .append(vec![stopped.to_record(self.clock.now())]),
+            );
+        }
         let pipeline = self.pipeline;
         let index = Arc::clone(&self.index);
         tokio::task::spawn_blocking(move || {
@@ -318,7 +330,8 @@ async fn hand_over_audits(
     }
 }
 
-/// Drops the index of partitions that the journal has dropped, and remembers which tokens were used.
+/// Drops the index of partitions that the journal has dropped, and with them detections outside alerts; remembers which
+/// tokens were used.
 async fn follow_retention(
     reader: journal::Reader,
     index: Arc<Index>,
@@ -339,6 +352,13 @@ async fn follow_retention(
         }
         if let Err(error) = registry.save_token_use().await {
             warn!(%error, "the use of tokens cannot be noted");
+        }
+        let kept_since = reader
+            .partitions()
+            .first()
+            .map_or(Micros::MIN, |partition| partition.oldest);
+        if let Err(error) = registry.prune(kept_since).await {
+            warn!(%error, "detections older than the journal cannot be removed");
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(60)) => {}

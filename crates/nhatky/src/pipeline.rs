@@ -193,6 +193,7 @@ struct ParserThread {
 
 impl ParserThread {
     fn run(mut self) {
+        let mut scratch = Event::default();
         while !self.stop.load(Ordering::SeqCst) {
             let records = match self.tail.next(TICK) {
                 Ok(Some(records)) => records,
@@ -205,10 +206,13 @@ impl ParserThread {
                 }
             };
             let understanding = self.understanding.load();
-            let batch: Batch = records
-                .iter()
-                .map(|record| understanding.event(record, self.depth))
-                .collect();
+            let mut events = Vec::with_capacity(records.len());
+            for record in &records {
+                understanding.parse(record, self.depth, &mut scratch);
+                // A clone has no capacity to spare, so that more events fit into the memory of the fresh ones.
+                events.push(scratch.clone());
+            }
+            let batch: Batch = events.into();
             self.progress.count_parsed(&batch);
             self.progress.waiting.fetch_add(1, Ordering::Relaxed);
             // Detection first: it must not wait for an index that is behind longer than it has to.

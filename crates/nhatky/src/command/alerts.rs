@@ -24,9 +24,9 @@ pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
     match command {
         Alerts::List { listing, all } => {
             let query = if all {
-                vec![("all", "true")]
-            } else {
                 Vec::new()
+            } else {
+                vec![("open", "true")]
             };
             let list = List {
                 path: "/api/v1/alerts",

@@ -45,7 +45,7 @@ async fn ending(seconds: Option<u64>) -> Result<()> {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             Ok(())
         }
-        None => serve::asked_to_stop().await,
+        None => serve::asked_to_stop()?.await,
     }
 }
 

@@ -19,16 +19,14 @@ pub(crate) async fn run(args: Search, texts: &Texts) -> Result<()> {
     shown
 }
 
+/// The most events that the server gives at a time.
+const PAGE: usize = 1000;
+
 async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
-    let limit = args.limit.to_string();
-    let mut query = vec![("q", args.query.as_str()), ("limit", limit.as_str())];
+    let mut query = vec![("q", args.query.as_str())];
     query.extend(args.span.from.as_deref().map(|from| ("from", from)));
     query.extend(args.span.to.as_deref().map(|to| ("to", to)));
-    let reply = client.get("/api/v1/search", &query).await?;
-    let hits = reply["hits"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let (hits, reply) = fetch(client, &query, args.limit).await?;
     if output::as_json(args.json) {
         return hits.iter().try_for_each(output::json);
     }
@@ -39,6 +37,35 @@ async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
         output::line(&table.trim_fmt())?;
     }
     summary(client, &query, &reply, hits.len(), texts).await
+}
+
+/// The newest events, page by page, and what the first page said of them all.
+async fn fetch(
+    client: &Client,
+    query: &[(&str, &str)],
+    limit: usize,
+) -> Result<(Vec<Value>, Value)> {
+    let (mut hits, mut first, mut cursor) = (Vec::new(), Value::Null, None::<String>);
+    loop {
+        let size = (limit - hits.len()).min(PAGE).to_string();
+        let mut page_query = query.to_vec();
+        page_query.push(("limit", &size));
+        page_query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let mut page = client.get("/api/v1/search", &page_query).await?;
+        hits.extend(
+            page["hits"]
+                .as_array_mut()
+                .map(std::mem::take)
+                .unwrap_or_default(),
+        );
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if first.is_null() {
+            first = page;
+        }
+        if cursor.is_none() || hits.len() >= limit {
+            return Ok((hits, first));
+        }
+    }
 }
 
 async fn summary(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use ingest::{Ingest, ListenerConfig, Protocol, Stopped};
 use server::{Access, HttpServer, TlsFiles};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::access::TokenAccess;
@@ -21,20 +21,22 @@ use crate::node::Node;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(args: Serve) -> Result<()> {
-    run_until(&args, |_| {}, asked_to_stop()).await
+    run_until(&args, |_| {}, asked_to_stop()?).await
 }
 
-/// SIGTERM or Ctrl-C.
-pub(crate) async fn asked_to_stop() -> Result<()> {
+/// SIGTERM or Ctrl-C, from now on: also one that comes before anybody waits.
+pub(crate) fn asked_to_stop() -> Result<impl Future<Output = Result<()>>> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
 }
 
 /// Serves until `end`; `ready` is told where syslog comes in.
@@ -43,6 +45,8 @@ pub(crate) async fn run_until(
     ready: impl FnOnce(SocketAddr),
     end: impl Future<Output = Result<()>>,
 ) -> Result<()> {
+    // Without a handler the first SIGHUP would end the process.
+    let hangups = signal(SignalKind::hangup())?;
     let config_file = config_file(args)?;
     let config = with_arguments(Config::load(config_file.as_deref())?, args);
     let mut node = Node::open(&args.data, config).await?;
@@ -65,7 +69,7 @@ pub(crate) async fn run_until(
     }
     let ended = tokio::select! {
         ended = end => ended,
-        ended = follow_hangups(args, config_file.as_ref(), &node, &ingest, &http) => ended,
+        ended = follow_hangups(hangups, args, config_file.as_ref(), &node, &ingest, &http) => ended,
     };
     info!("stopping");
     drop(sd_notify::notify(&[sd_notify::NotifyState::Stopping]));
@@ -162,13 +166,13 @@ fn announce(ingest: &Ingest, http: &HttpServer) -> Result<()> {
 
 /// SIGHUP: certificates, the site's parsers and their settings are read again.
 async fn follow_hangups(
+    mut hangups: Signal,
     args: &Serve,
     config_file: Option<&PathBuf>,
     node: &Node,
     ingest: &Ingest,
     http: &HttpServer,
 ) -> Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
     while hangups.recv().await.is_some() {
         let config = match Config::load(config_file.map(PathBuf::as_path)) {
             Ok(config) => with_arguments(config, args),

@@ -140,7 +140,7 @@ fn sighup_takes_a_parser_of_the_site_into_use() {
     let nhatky = Nhatky::started();
     let folder = nhatky.data().join("content/parsers/site.app");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let definition = "title = \"site app\"\ncategory = \"application\"\n[recognise]\napps = [\"siteapp\"]\n[[message]]\nname = \"hello\"\ntemplate = 'hello <user.name>'\n";
+    let definition = "title = \"site app\"\ncategory = \"application\"\nvendor = \"site\"\n[recognise]\napps = [\"siteapp\"]\n[[message]]\nname = \"hello\"\ntemplate = 'hello <user.name>'\n";
     std::fs::write(folder.join("parser.toml"), definition).expect("written");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     nhatky.signal("HUP");

@@ -25,6 +25,7 @@ pub(crate) struct Nhatky {
 impl Nhatky {
     /// A place with nothing in it yet.
     pub(crate) fn new() -> Self {
+        install_tls_provider();
         let [http, syslog, relp] = free_addresses();
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -228,6 +229,11 @@ impl Drop for Nhatky {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The clients here speak no TLS, but want a provider before they are made; only the first of a process installs it.
+pub(crate) fn install_tls_provider() {
+    drop(rustls::crypto::ring::default_provider().install_default());
 }
 
 /// The binary under test.
