@@ -14,6 +14,8 @@ pub struct Phrase {
     source: Source,
     words: Box<[Word]>,
     addresses: Box<[Box<str>]>,
+    /// The longest word in ASCII, by which most texts are told apart quickly; empty where there is none.
+    rarest: Box<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +56,7 @@ impl Phrase {
             .collect();
         (1..=Self::WORDS_MAX).contains(&words.len()).then(|| Self {
             source: Source::Text(text.into()),
+            rarest: rarest(&words),
             words,
             addresses: addresses(text).map(|text| text.as_ref().into()).collect(),
         })
@@ -66,6 +69,7 @@ impl Phrase {
         let words = words_of(&pattern);
         (1..=Self::WORDS_MAX).contains(&words.len()).then(|| Self {
             source: Source::Pattern(pattern),
+            rarest: rarest(&words),
             words,
             addresses: Box::default(),
         })
@@ -104,11 +108,23 @@ impl Phrase {
     /// Whether the text holds the phrase. Linear in the text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.has_words(text)
+        self.may_match(text)
+            && self.has_words(text)
             && self
                 .addresses
                 .iter()
                 .all(|wanted| addresses(text).any(|found| *found == **wanted))
+    }
+
+    /// Whether the text, if it is ASCII, holds the rarest word somewhere: much quicker than cutting it into tokens.
+    fn may_match(&self, text: &str) -> bool {
+        let Some(first) = self.rarest.bytes().next().filter(|_| text.is_ascii()) else {
+            return true;
+        };
+        memchr::memchr2_iter(first, first.to_ascii_uppercase(), text.as_bytes()).any(|at| {
+            let place = text.get(at..at + self.rarest.len());
+            place.is_some_and(|place| place.eq_ignore_ascii_case(&self.rarest))
+        })
     }
 
     /// All places at once: bit i says that the last i + 1 tokens were the first i + 1 words.
@@ -133,6 +149,17 @@ impl Phrase {
         }
         false
     }
+}
+
+fn rarest(words: &[Word]) -> Box<str> {
+    let plain = words.iter().filter_map(|word| match word {
+        Word::Is(key) if key.text().is_ascii() => Some(key.text()),
+        Word::Is(_) | Word::Like(_) => None,
+    });
+    plain
+        .max_by_key(|word| word.len())
+        .unwrap_or_default()
+        .into()
 }
 
 fn words_of(pattern: &Pattern) -> Box<[Word]> {
@@ -186,7 +213,18 @@ impl std::hash::Hash for Phrase {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_quick_look_rules_out_no_match(phrase in "[abK ]{1,4}", text in "[abAB1 \u{212a}kKđ]{0,16}") {
+            if let Some(phrase) = Phrase::new(&phrase) {
+                prop_assert!(phrase.may_match(&text) || !phrase.has_words(&text));
+            }
+        }
+    }
 
     #[test]
     fn a_phrase_is_consecutive_tokens() {
