@@ -22,6 +22,7 @@ test: setup lint unit doc-test ## everything that must hold
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	dashboards/check
 
 unit:
 	cargo nextest run --workspace --locked
