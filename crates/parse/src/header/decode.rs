@@ -129,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::header::Zone;
+    use crate::header::{Zone, ZoneFrom};
 
     fn read(line: &str) -> Header<'_> {
         let zone = Zone::vietnam();
@@ -438,6 +438,56 @@ mod tests {
         ] {
             check(line, &format!("Bare t={when} | {line}"));
         }
+    }
+
+    /// The catalogue of odd headers in the corpus: servers disagree on names and tags there, but priorities, structured
+    /// data (where it is not cut) and dates with a zone are facts.
+    #[test]
+    fn the_corpus_of_odd_headers_is_read() {
+        let root = std::env::var("NHATKY_CORPUS").unwrap_or_else(|_| {
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus").to_owned()
+        });
+        let mut lines = 0;
+        for file in ["rsyslog", "syslog-ng", "victorialogs"] {
+            let Ok(text) = std::fs::read_to_string(format!("{root}/syslog/{file}.jsonl")) else {
+                println!("skipped: no corpus at {root}");
+                return;
+            };
+            for case in text.lines() {
+                let case: serde_json::Value = serde_json::from_str(case).unwrap();
+                let Some(raw) = case["raw"].as_str() else {
+                    continue;
+                };
+                let (header, expected) = (read(raw), &case["expected"]);
+                if let Some(priority) = expected["priority"].as_str()
+                    && raw.starts_with('<')
+                {
+                    assert_eq!(
+                        header.priority.map(|p| p.to_string()).as_deref(),
+                        Some(priority),
+                        "{raw}"
+                    );
+                }
+                if let (Some(epoch), true) = (expected["epoch"].as_i64(), raw.contains("T0")) {
+                    let at = header
+                        .timestamp
+                        .filter(|stamp| stamp.zone == ZoneFrom::Line);
+                    let second = at.map(|stamp| stamp.at.0 / Micros::PER_SECOND);
+                    assert!(
+                        second.is_none_or(|second| second == epoch),
+                        "{raw}: {second:?}"
+                    );
+                }
+                if let Some(data) = expected["structured_data"].as_str()
+                    && raw.contains(data)
+                    && data.starts_with('[')
+                {
+                    assert_eq!(header.structured_data, Some(data), "{raw}");
+                }
+                lines += 1;
+            }
+        }
+        assert!(lines > 0, "the corpus has lines");
     }
 
     #[test]
