@@ -23,7 +23,9 @@ use crate::kept_events::Understanding;
 
 /// How long a thread waits for records before it looks whether it should stop.
 const TICK: Duration = Duration::from_millis(100);
-/// How often the detector's state and what was learnt of sources are saved.
+/// How often what was learnt of sources is saved: people look whether a new device is there.
+const SAVE_SOURCES_EVERY: Duration = Duration::from_secs(3);
+/// How often the detector's state is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 /// How often metrics get to see the detector's state.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -141,6 +143,7 @@ impl Pipeline {
             appender: parts.appender,
             live_after: parts.reader.durable(),
             saved_at: parts.clock.monotonic(),
+            sources_saved_at: parts.clock.monotonic(),
             status_at: Duration::ZERO,
             clock: parts.clock,
             runtime: parts.runtime,
@@ -236,6 +239,7 @@ struct DetectorThread {
     /// Evictions while older events are read again are no news.
     live_after: Seq,
     saved_at: Duration,
+    sources_saved_at: Duration,
     status_at: Duration,
     clock: Arc<dyn Clock>,
     runtime: Handle,
@@ -253,10 +257,18 @@ impl DetectorThread {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.clock.monotonic().saturating_sub(self.saved_at) >= SAVE_EVERY {
+            let now = self.clock.monotonic();
+            if now.saturating_sub(self.sources_saved_at) >= SAVE_SOURCES_EVERY {
+                self.save_sources();
+            }
+            if now.saturating_sub(self.saved_at) >= SAVE_EVERY {
                 self.save();
             }
         }
+        let mut outputs = Vec::new();
+        self.detector.tell(&mut outputs);
+        self.store(outputs);
+        self.save_sources();
         self.save();
     }
 
@@ -325,13 +337,17 @@ impl DetectorThread {
         }
     }
 
-    fn save(&mut self) {
-        self.saved_at = self.clock.monotonic();
+    fn save_sources(&mut self) {
+        self.sources_saved_at = self.clock.monotonic();
         let changes = self.sources.changes();
         match self.runtime.block_on(self.registry.save_sources(&changes)) {
             Ok(()) => self.sources.saved(&changes),
             Err(error) => warn!(%error, "what was learnt of sources cannot be saved"),
         }
+    }
+
+    fn save(&mut self) {
+        self.saved_at = self.clock.monotonic();
         let state = self.detector.checkpoint();
         if let Err(error) = disk::replace(&*self.disk, &self.checkpoint, &state) {
             warn!(%error, path = %self.checkpoint.display(), "the detector's state cannot be saved");

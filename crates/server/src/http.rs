@@ -3,12 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::task::JoinHandle;
 use tracing::{debug, info};
 
@@ -109,7 +113,7 @@ impl HttpServer {
             .max_buf_size(HEAD_BYTES_MAX);
         let tls = match tls {
             None => None,
-            Some(files) => Some((load(&files).await?, files)),
+            Some(files) => Some((RustlsConfig::from_config(read(&files)?), files)),
         };
         let task = match &tls {
             None => tokio::spawn(server.serve(service)),
@@ -145,10 +149,7 @@ impl HttpServer {
         let Some((config, files)) = &self.tls else {
             return Ok(());
         };
-        let reloaded = config
-            .reload_from_pem_file(&files.certificate, &files.key)
-            .await;
-        reloaded.map_err(|source| unusable(files, source))?;
+        config.reload_from_config(read(files)?);
         info!(certificate = %files.certificate.display(), "certificate reloaded");
         Ok(())
     }
@@ -166,9 +167,20 @@ impl HttpServer {
     }
 }
 
-async fn load(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
-    let loaded = RustlsConfig::from_pem_file(&files.certificate, &files.key).await;
-    loaded.map_err(|source| unusable(files, source))
+/// Offers HTTP/1.1 alone: what is offered must be spoken, and HTTP/2 is not.
+fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, ServeError> {
+    let other = |error| unusable(files, io::Error::other(error));
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| unusable(files, io::Error::other(error)))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| unusable(files, io::Error::other(error)))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(other)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn unusable(files: &TlsFiles, source: io::Error) -> ServeError {
