@@ -2,7 +2,7 @@
 
 use crate::error::OpenError;
 
-/// The fewest days that records are kept, whatever is configured: Điều 7.3 of Quyết định 17/2020/QĐ-UBND.
+/// The fewest days that records are kept, whatever is configured: Điều 7.1 of Quyết định 17/2020/QĐ-UBND.
 pub const RETENTION_DAYS_MIN: u32 = 7;
 
 /// How a journal behaves. The defaults suit a server; tests make everything smaller.

@@ -62,8 +62,8 @@ pub(crate) enum RepairKind {
         position: Position,
         tag: u64,
     },
-    /// It holds nothing: remove it.
-    Remove,
+    /// It holds nothing: remove it, if it is damaged after a copy of it was kept aside.
+    Remove { damaged: bool },
     /// Write it anew, sealed, with these pieces, and keep the damaged file aside.
     Rewrite {
         head: SegmentHead,
@@ -122,6 +122,23 @@ impl Loaded {
         }
     }
 
+    /// Time that the node had seen passing when the segment was begun, where its head can be read.
+    fn begun_at_us(&self) -> Option<u64> {
+        self.head.map(|(head, _)| head.seen_us)
+    }
+
+    /// The same, as late as anything in it tells.
+    fn seen_us(&self) -> u64 {
+        let of_body = match &self.body {
+            Body::Trusted(contents) => contents.seen_us,
+            Body::Scanned(scan) => {
+                let blocks = scan.blocks.iter().map(|found| found.header.seen_us);
+                blocks.max().unwrap_or(0)
+            }
+        };
+        of_body.max(self.begun_at_us().unwrap_or(0))
+    }
+
     fn synced(&self) -> Seq {
         let of_head = self.head.as_ref().map(|(head, _)| head.synced);
         let of_body = match &self.body {
@@ -141,6 +158,7 @@ pub(crate) fn recover(
 ) -> Result<Recovered, OpenError> {
     let segments = load(disk, class_dir)?;
     let synced = segments.iter().map(Loaded::synced).max();
+    let latest_us = segments.iter().map(Loaded::seen_us).max().unwrap_or(0);
     if let Some(last) = segments.last() {
         let synced = synced.unwrap_or(Seq::ZERO);
         settle(disk, class_dir, last, synced).map_err(OpenError::at(&last.path))?;
@@ -165,8 +183,11 @@ pub(crate) fn recover(
     };
     for (at, segment) in segments.iter().enumerate() {
         let following = segments.get(at.saturating_add(1)..).unwrap_or_default();
-        let next = successor(following);
-        walk.visit(segment, next)
+        let followed = Followed {
+            by: successor(following),
+            at_us: ended_by_us(following, latest_us),
+        };
+        walk.visit(segment, followed)
             .map_err(OpenError::at(&segment.path))?;
     }
     Ok(walk.finish())
@@ -208,6 +229,22 @@ fn successor(following: &[Loaded]) -> Option<(Seq, ChainHash)> {
     Some((next.first()?, next.h_before()?))
 }
 
+/// No later than this, in seen time, was the last block before `following` written. Where `following` cannot tell
+/// it is the present, `latest_us`.
+fn ended_by_us(following: &[Loaded], latest_us: u64) -> u64 {
+    let begun = following.iter().find_map(Loaded::begun_at_us);
+    begun.unwrap_or(latest_us)
+}
+
+/// What comes after a segment.
+#[derive(Clone, Copy, Debug)]
+struct Followed {
+    /// Where the next one that holds anything begins.
+    by: Option<(Seq, ChainHash)>,
+    /// See [`ended_by_us`].
+    at_us: u64,
+}
+
 struct Walk {
     synced: Seq,
     now: Micros,
@@ -218,7 +255,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn visit(&mut self, segment: &Loaded, next: Option<(Seq, ChainHash)>) -> io::Result<()> {
+    fn visit(&mut self, segment: &Loaded, followed: Followed) -> io::Result<()> {
         let mut start = self.expected;
         if start.is_none() {
             // The oldest partition begins where its name says, with what its first head says.
@@ -233,12 +270,13 @@ impl Walk {
             next: Seq(1),
             h: ChainHash::START,
         });
-        let limit = next.map(|(next, h)| Place { next, h });
+        let limit = followed.by.map(|(next, h)| Place { next, h });
         if let Body::Trusted(contents) = &segment.body {
             let joins = segment.first() == Some(start.next);
             let ends = limit.is_none_or(|limit| limit.next <= contents.last.next());
             if joins && ends {
-                self.keep(segment, contents.clone());
+                let utc_day = self.utc_day(segment, contents.newest);
+                self.keep(segment, utc_day, contents.clone());
                 return Ok(());
             }
         }
@@ -253,22 +291,23 @@ impl Walk {
         };
         let judged = judge(found, segment.form, start, limit, self.synced);
         self.report(segment, &judged);
-        self.apply(segment, found, &judged);
+        self.apply(segment, found, &judged, followed.at_us);
         Ok(())
     }
 
-    /// Takes a sound segment as it is.
-    fn keep(&mut self, segment: &Loaded, contents: Contents) {
+    /// Takes a segment, of a partition of this day, as it is or will be.
+    fn keep(&mut self, segment: &Loaded, utc_day: i64, contents: Contents) {
         self.expected = Some(Place {
             next: contents.last.next(),
             h: contents.h_after,
         });
         self.newest = self.newest.max(contents.newest);
         self.recovered.seen_us = self.recovered.seen_us.max(contents.seen_us);
-        let Some((head, tag)) = segment.head else {
+        self.count(segment.id.partition, utc_day, contents.raw_bytes);
+        let Some((_, tag)) = segment.head else {
+            // Readers see it once it is rewritten.
             return;
         };
-        self.count(&head, &contents);
         let file_bytes = segment.file.len().unwrap_or(0);
         self.recovered.map.insert(
             segment.id,
@@ -285,20 +324,29 @@ impl Walk {
         );
     }
 
-    fn count(&mut self, head: &SegmentHead, contents: &Contents) {
-        let raw_bytes = match self.recovered.partition {
-            Some(open) if open.first == head.id.partition => open.raw_bytes,
+    /// Counts a segment's bytes to its partition: the newest so far, in which the writer goes on.
+    fn count(&mut self, partition: Seq, utc_day: i64, raw_bytes: u64) {
+        let before = match self.recovered.partition {
+            Some(open) if open.first == partition => open.raw_bytes,
             _ => 0,
         };
         self.recovered.partition = Some(OpenPartition {
-            first: head.id.partition,
-            utc_day: head.utc_day,
-            raw_bytes: raw_bytes.saturating_add(contents.raw_bytes),
+            first: partition,
+            utc_day,
+            raw_bytes: before.saturating_add(raw_bytes),
         });
     }
 
+    /// The day of a segment's partition, even where its own head page is damaged.
+    fn utc_day(&self, segment: &Loaded, newest: Micros) -> i64 {
+        match (segment.head, self.recovered.partition) {
+            (Some((head, _)), _) => head.utc_day,
+            (None, Some(open)) if open.first == segment.id.partition => open.utc_day,
+            (None, _) => newest.utc_day(),
+        }
+    }
+
     fn report(&mut self, segment: &Loaded, judged: &Judged) {
-        let damaged = judged.damaged_bytes > 0 || segment.head.is_none();
         let file = segment.path.display();
         for gap in &judged.lost {
             self.lose(
@@ -311,7 +359,8 @@ impl Walk {
                 ),
             );
         }
-        if judged.lost.is_empty() && judged.rewrite(segment.form) && damaged {
+        let damaged = judged.damaged_bytes > 0 || segment.head.is_none();
+        if judged.lost.is_empty() && damaged {
             let nothing = (judged.end.next, Seq(judged.end.next.0.saturating_sub(1)));
             self.lose(
                 LossCause::Quarantine,
@@ -351,22 +400,26 @@ impl Walk {
         });
     }
 
-    fn apply(&mut self, segment: &Loaded, scan: &Scan, judged: &Judged) {
-        let rewrite = judged.rewrite(segment.form) || segment.head.is_none();
+    fn apply(&mut self, segment: &Loaded, scan: &Scan, judged: &Judged, ended_by_us: u64) {
+        let headless = segment.head.is_none();
         let end = judged.end;
-        let contents = judged.contents();
-        let kind =
-            if contents.blocks.is_empty() && segment.form == Form::Hot && judged.lost.is_empty() {
-                Some(RepairKind::Remove)
-            } else if rewrite {
-                Some(RepairKind::Rewrite {
-                    head: self.rewritten_head(segment, judged),
-                    pieces: judged.pieces.clone(),
-                })
-            } else {
-                self.finish_if_open(segment, scan, judged)
-            };
-        let removed = matches!(kind, Some(RepairKind::Remove));
+        let mut contents = judged.contents();
+        if !judged.lost.is_empty() {
+            // When the lost blocks were written nobody knows: as late as can be, or they would seem older than they are.
+            contents.seen_us = contents.seen_us.max(ended_by_us);
+        }
+        let holds_nothing = contents.blocks.is_empty() && judged.lost.is_empty();
+        let kind = if holds_nothing && segment.form == Form::Hot {
+            Some(RepairKind::Remove { damaged: headless })
+        } else if judged.rewrite(segment.form) || headless {
+            Some(RepairKind::Rewrite {
+                head: self.rewritten_head(segment, judged, contents.seen_us),
+                pieces: judged.pieces.clone(),
+            })
+        } else {
+            self.finish_if_open(segment, scan, judged)
+        };
+        let removed = matches!(kind, Some(RepairKind::Remove { .. }));
         self.recovered.repairs.extend(kind.map(|kind| Repair {
             id: segment.id,
             form: segment.form,
@@ -376,7 +429,8 @@ impl Walk {
         if removed {
             self.recovered.seen_us = self.recovered.seen_us.max(contents.seen_us);
         } else {
-            self.keep(segment, contents);
+            let utc_day = self.utc_day(segment, judged.newest);
+            self.keep(segment, utc_day, contents);
         }
         self.expected = Some(end);
     }
@@ -397,17 +451,16 @@ impl Walk {
         })
     }
 
-    fn rewritten_head(&self, segment: &Loaded, judged: &Judged) -> SegmentHead {
-        let known = segment.head.map(|(head, _)| head);
+    fn rewritten_head(&self, segment: &Loaded, judged: &Judged, seen_us: u64) -> SegmentHead {
         SegmentHead {
             form: Form::Sealed,
             id: segment.id,
             first: judged.start.next,
-            utc_day: known.map_or_else(|| judged.newest.utc_day(), |head| head.utc_day),
+            utc_day: self.utc_day(segment, judged.newest),
             created_at: self.now,
             allocated: 0,
             synced: Seq(judged.end.next.0.saturating_sub(1)),
-            seen_us: known.map_or(0, |head| head.seen_us),
+            seen_us,
             h_before: judged.start.h,
         }
     }
@@ -558,4 +611,78 @@ pub(crate) fn remove_partition(
     disk.sync_dir(&dir)?;
     disk.remove_dir(&dir)?;
     disk.sync_dir(class_dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use disk::SimDisk;
+    use event::{Clock, ManualClock, Origin, Record};
+
+    use super::*;
+    use crate::journal::open_writer;
+    use crate::options::Options;
+    use crate::retain;
+    use crate::segment::PAGE;
+    use crate::writer::Writer;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> (Writer, Recovery) {
+        let options = Options {
+            reserve_bytes: 0,
+            segment_bytes: 64 << 10,
+            retention_days: 7,
+            ..Options::default()
+        };
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let clock = Arc::clone(clock) as Arc<dyn Clock>;
+        open_writer(disk, Path::new("/journal"), options, clock).unwrap()
+    }
+
+    fn append(writer: &mut Writer, clock: &ManualClock) {
+        let record = Record::new(Arc::new(Origin::own()), clock.now(), "message".into());
+        writer.commit(&[&[record.clone(), record]]).unwrap();
+    }
+
+    #[test]
+    fn damage_never_makes_records_older_than_they_are() {
+        let segment = Path::new("/journal/default/0000000000000001/000000.hot");
+        let rows: [(&[u64], u64); 4] = [
+            (&[100], 0),
+            (&[PAGE + 60], 2),
+            (&[2 * PAGE + 60], 2),
+            // The last records and the closing block: when they were written is lost with them.
+            (&[2 * PAGE + 60, 3 * PAGE + 60], 2),
+        ];
+        for (flipped, lost) in rows {
+            let disk = SimDisk::new(1);
+            let clock = Arc::new(ManualClock::at(Micros(0)));
+            let (mut writer, _) = open(&disk, &clock);
+            append(&mut writer, &clock);
+            clock.advance(20 * HOUR);
+            append(&mut writer, &clock);
+            writer.close().unwrap();
+            clock.advance(24 * HOUR);
+            append(&mut writer, &clock);
+            for at in flipped {
+                disk.flip_bit(segment, *at, 0).unwrap();
+            }
+            let (mut writer, recovery) = open(&disk, &clock);
+            let records = recovery.losses.iter().filter_map(|loss| loss.records_max);
+            assert_eq!(records.sum::<u64>(), lost, "{flipped:?}");
+            // Seven days after the first records, not yet after the last ones.
+            clock.advance(134 * HOUR);
+            append(&mut writer, &clock);
+            let due = |writer: &Writer| retain::due(writer.shared(), writer.seen_us());
+            assert_eq!(due(&writer), None, "{flipped:?}");
+            let (mut writer, _) = open(&disk, &clock);
+            assert_eq!(due(&writer), None, "{flipped:?}");
+            clock.advance(48 * HOUR);
+            append(&mut writer, &clock);
+            let first = due(&writer).map(|partition| partition.first);
+            assert_eq!(first, Some(Seq(1)), "{flipped:?}");
+        }
+    }
 }

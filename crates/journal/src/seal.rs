@@ -319,7 +319,10 @@ impl<'a> Sealer<'a> {
 /// Does what recovery decided.
 pub(crate) fn repair(shared: &Shared, repair: &Repair) -> io::Result<()> {
     match &repair.kind {
-        RepairKind::Remove => {
+        RepairKind::Remove { damaged } => {
+            if *damaged {
+                set_aside(shared, repair)?;
+            }
             shared.disk.remove_file(&repair.path)?;
             remove_if_empty(shared, repair.id.partition)
         }
@@ -340,17 +343,12 @@ pub(crate) fn repair(shared: &Shared, repair: &Repair) -> io::Result<()> {
             }
             Ok(())
         }
-        RepairKind::Rewrite { head, pieces } => set_aside(shared, repair, head, pieces),
+        RepairKind::Rewrite { head, pieces } => replace(shared, repair, head, pieces),
     }
 }
 
-/// Keeps a copy of the damaged file and puts a sealed one, without what cannot be read, in its place.
-fn set_aside(
-    shared: &Shared,
-    repair: &Repair,
-    head: &SegmentHead,
-    pieces: &[Piece],
-) -> io::Result<()> {
+/// Keeps a copy of a damaged file in `quarantine/`.
+fn set_aside(shared: &Shared, repair: &Repair) -> io::Result<()> {
     let quarantine = shared.dir.join("quarantine");
     disk::create_dir_durable(shared.disk.as_ref(), &quarantine)?;
     let name = format!(
@@ -363,7 +361,17 @@ fn set_aside(
         }
     );
     copy(shared, &repair.path, &quarantine.join(name))?;
-    shared.disk.sync_dir(&quarantine)?;
+    shared.disk.sync_dir(&quarantine)
+}
+
+/// Sets a damaged file aside and puts a sealed one, without what cannot be read, in its place.
+fn replace(
+    shared: &Shared,
+    repair: &Repair,
+    head: &SegmentHead,
+    pieces: &[Piece],
+) -> io::Result<()> {
+    set_aside(shared, repair)?;
     let kept_tag = pieces.iter().find_map(|piece| match piece {
         Piece::Kept(found) => Some(found.header.tag),
         Piece::Gap { .. } => None,
