@@ -60,6 +60,8 @@ mod cache;
 mod canonical;
 mod chain;
 mod error;
+#[cfg(test)]
+mod interference;
 mod journal;
 mod judge;
 mod map;

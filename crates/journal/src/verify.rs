@@ -9,7 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use disk::{Access, Disk, EntryKind, File};
+use disk::{Access, Disk, Entry, EntryKind, File};
 use event::{Micros, Seq};
 
 use crate::block::{self, BlockHeader, BlockKind, HEADER_BYTES};
@@ -23,6 +23,13 @@ use crate::segment::{
 
 /// More failures than these are counted, not described.
 const FAILURES_MAX: usize = 1000;
+
+/// How often a partition's folder is listed until nothing changes between listing and opening its files. Each time
+/// something changed, a writer sealed, began or removed a segment, which takes it longer than this takes.
+const LISTINGS_MAX: usize = 20;
+
+/// How often a hot segment that does not hold is read: its writer may have appended or ended it meanwhile.
+const READINGS_MAX: usize = 5;
 
 /// What a verification found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,7 +99,8 @@ pub enum VerifyError {
 
 /// Verifies the journal in `dir`: all of it, or the partitions with records received at or after `since`.
 ///
-/// A journal that is being written is verified up to what is on disk.
+/// A journal that is being written is verified up to what is on disk: what its writer changes meanwhile is looked at
+/// again, a few times.
 ///
 /// # Errors
 /// Where a directory cannot be listed; files that cannot be read are failures in the report.
@@ -109,13 +117,7 @@ pub fn verify(
         report: VerifyReport::default(),
         place: None,
     };
-    let list = |dir: &Path| {
-        disk.list(dir).map_err(|source| VerifyError::Io {
-            path: dir.to_owned(),
-            source,
-        })
-    };
-    for entry in list(dir)? {
+    for entry in list(disk, dir)? {
         if !matches!(entry.name.as_str(), "default" | "quarantine") {
             verifier.fail(
                 &dir.join(&entry.name),
@@ -126,7 +128,7 @@ pub fn verify(
         }
     }
     let mut partitions = Vec::new();
-    for entry in list(&class_dir)? {
+    for entry in list(disk, &class_dir)? {
         match partition_name(&entry.name).filter(|_| entry.kind == EntryKind::Directory) {
             Some(first) => partitions.push(first),
             None => {
@@ -137,11 +139,16 @@ pub fn verify(
     }
     for (at, first) in partitions.iter().enumerate() {
         let is_last = at.saturating_add(1) == partitions.len();
-        let entries = list(&partition_dir(&class_dir, *first))?;
-        let names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
-        verifier.partition(*first, &names, is_last);
+        verifier.partition(*first, is_last)?;
     }
     Ok(verifier.report)
+}
+
+fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Entry>, VerifyError> {
+    disk.list(dir).map_err(|source| VerifyError::Io {
+        path: dir.to_owned(),
+        source,
+    })
 }
 
 /// A point of the chain that the next segment must join.
@@ -159,7 +166,23 @@ struct Verifier<'a> {
     place: Option<Place>,
 }
 
-/// A segment file, open.
+/// The names in a partition's folder.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Names {
+    /// Ascending; the sealed form after the hot one.
+    segments: Vec<(u32, Form)>,
+    dropped: bool,
+    /// What does not belong there.
+    foreign: Vec<String>,
+}
+
+/// A partition's folder: its segments, opened or not, and what does not belong there.
+struct Folder {
+    segments: Vec<(SegmentId, Form, io::Result<Box<dyn File>>)>,
+    foreign: Vec<String>,
+}
+
+/// A segment file, open, its head read.
 struct OpenSegment {
     form: Form,
     path: PathBuf,
@@ -190,69 +213,127 @@ impl Verifier<'_> {
         self.place.map(|place| place.next)
     }
 
-    fn partition(&mut self, first: Seq, names: &[String], is_last: bool) {
-        let dir = partition_dir(self.class_dir, first);
-        if names.iter().any(|name| name == DROPPED) {
-            // Being dropped: what is left of it proves nothing and is gone at the next start.
-            return;
+    fn partition(&mut self, first: Seq, is_last: bool) -> Result<(), VerifyError> {
+        let Some(folder) = self.open_folder(first)? else {
+            return self.pass_over(first);
+        };
+        for name in folder.foreign {
+            let path = partition_dir(self.class_dir, first).join(name);
+            self.fail(&path, 0..0, None, "does not belong to a journal");
         }
-        let mut segments = Vec::new();
-        for name in names {
-            match segment_name(name) {
-                Some((ordinal, form)) => segments.push((ordinal, form)),
-                // Unfinished files are never read; a running writer has one now and then.
-                None if name.ends_with(".new") => {}
-                None => self.fail(&dir.join(name), 0..0, None, "does not belong to a journal"),
-            }
-        }
-        // Where sealing has just put the new file beside the old, both must hold the same.
-        segments.sort_unstable_by_key(|(ordinal, form)| (*ordinal, *form == Form::Sealed));
         let mut opened = Vec::new();
-        for (ordinal, form) in segments {
-            let id = SegmentId {
-                partition: first,
-                ordinal,
-            };
-            match self.open(id, form) {
+        for (id, form, file) in folder.segments {
+            let path = id.path(self.class_dir, form);
+            match file.and_then(|file| self.read_head(id, form, file)) {
                 Ok(Some(segment)) => opened.push(segment),
                 Ok(None) => self.place = None,
-                // Sealed and removed while this was running: the sealed form comes next.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && form == Form::Hot => {}
                 Err(error) => {
-                    let path = id.path(self.class_dir, form);
-                    self.fail(
-                        &path,
-                        0..0,
-                        self.next_seq(),
-                        &format!("cannot be read: {error}"),
-                    );
+                    let reason = format!("cannot be read: {error}");
+                    self.fail(&path, 0..0, self.next_seq(), &reason);
                 }
             }
         }
         if !is_last && self.skip(&opened) {
             self.report.partitions_skipped = self.report.partitions_skipped.saturating_add(1);
-            return;
+            return Ok(());
         }
         self.report.partitions = self.report.partitions.saturating_add(1);
-        if let Some(segment) = opened.first() {
-            let (head_first, path) = (segment.head.first, segment.path.clone());
-            if head_first != first {
-                self.fail(
-                    &path,
-                    0..0,
-                    Some(first),
-                    "the partition's first segment is missing",
-                );
-            }
+        if let Some(segment) = opened.first()
+            && segment.head.first != first
+        {
+            let reason = "the partition's first segment is missing";
+            self.fail(&segment.path, 0..0, Some(first), reason);
         }
         let count = opened.len();
         for (at, segment) in opened.into_iter().enumerate() {
             let is_last = is_last && at.saturating_add(1) == count;
-            if let Err(error) = self.segment(&segment, is_last) {
+            self.segment_once_settled(&segment, is_last);
+        }
+        Ok(())
+    }
+
+    /// Opens the segments of a partition as they are at one moment: nothing that a writer does to the folder
+    /// afterwards matters then. `None` where it is being dropped or is empty or gone.
+    fn open_folder(&self, first: Seq) -> Result<Option<Folder>, VerifyError> {
+        let mut names = self.names(first)?;
+        let mut listings: usize = 0;
+        loop {
+            if names.segments.is_empty() && names.foreign.is_empty() || names.dropped {
+                return Ok(None);
+            }
+            let segments = names.segments.iter().map(|(ordinal, form)| {
+                let id = SegmentId {
+                    partition: first,
+                    ordinal: *ordinal,
+                };
+                let path = id.path(self.class_dir, *form);
+                (id, *form, self.disk.open(&path, Access::Read))
+            });
+            let segments = segments.collect();
+            let now = self.names(first)?;
+            listings = listings.saturating_add(1);
+            if now == names || listings == LISTINGS_MAX {
+                let foreign = names.foreign;
+                return Ok(Some(Folder { segments, foreign }));
+            }
+            names = now;
+        }
+    }
+
+    fn names(&self, partition: Seq) -> Result<Names, VerifyError> {
+        let dir = partition_dir(self.class_dir, partition);
+        let entries = match self.disk.list(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(VerifyError::Io { path: dir, source }),
+            Ok(entries) => entries,
+        };
+        let mut names = Names::default();
+        for Entry { name, .. } in entries {
+            match segment_name(&name) {
+                Some(segment) => names.segments.push(segment),
+                None if name == DROPPED => names.dropped = true,
+                // Unfinished files are never read; a running writer has one now and then.
+                None if name.ends_with(".new") => {}
+                None => names.foreign.push(name),
+            }
+        }
+        // Where sealing has just put the new file beside the old, both must hold the same.
+        names
+            .segments
+            .sort_unstable_by_key(|(ordinal, form)| (*ordinal, *form == Form::Sealed));
+        Ok(names)
+    }
+
+    /// Retention drops the oldest partitions first: one may be missing only where none before it is there.
+    fn pass_over(&mut self, first: Seq) -> Result<(), VerifyError> {
+        for entry in list(self.disk, self.class_dir)? {
+            let earlier = partition_name(&entry.name).filter(|earlier| *earlier < first);
+            if let Some(earlier) = earlier
+                && !self.names(earlier)?.segments.is_empty()
+                && !self.names(earlier)?.dropped
+            {
+                // What follows must join what was there before it, and if this was dropped it does not.
+                return Ok(());
+            }
+        }
+        self.place = None;
+        Ok(())
+    }
+
+    /// Checks a segment; a hot one that does not hold again, since its writer may have been at work.
+    fn segment_once_settled(&mut self, segment: &OpenSegment, is_last: bool) {
+        let before = (self.report.clone(), self.place);
+        for reading in 1..=READINGS_MAX {
+            if let Err(error) = self.segment(segment, is_last) {
                 let reason = format!("cannot be read: {error}");
                 self.fail(&segment.path, 0..0, self.next_seq(), &reason);
                 self.place = None;
             }
+            let holds = self.report.failure_count == before.0.failure_count;
+            if holds || segment.form == Form::Sealed || reading == READINGS_MAX {
+                return;
+            }
+            (self.report, self.place) = before.clone();
         }
     }
 
@@ -276,9 +357,13 @@ impl Verifier<'_> {
         self.since > Micros::MIN && !segments.is_empty()
     }
 
-    fn open(&mut self, id: SegmentId, form: Form) -> io::Result<Option<OpenSegment>> {
+    fn read_head(
+        &mut self,
+        id: SegmentId,
+        form: Form,
+        file: Box<dyn File>,
+    ) -> io::Result<Option<OpenSegment>> {
         let path = id.path(self.class_dir, form);
-        let file = self.disk.open(&path, Access::Read)?;
         let Some((head, tag)) = read_head(file.as_ref())? else {
             self.fail(&path, 0..4096, self.next_seq(), "the head page is damaged");
             return Ok(None);
