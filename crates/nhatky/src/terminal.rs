@@ -67,9 +67,9 @@ pub(crate) fn cell(text: &str) -> Cell {
     Cell::new(harmless(text))
 }
 
-/// A cell in the colour of its severity.
-pub(crate) fn severity_cell(level: &str) -> Cell {
-    let cell = cell(level);
+/// A cell in the colour of a severity, which `shown` names in the person's language.
+pub(crate) fn severity_cell(level: &str, shown: &str) -> Cell {
+    let cell = cell(shown);
     match severity_colour(level) {
         Some(colour) if colours() => cell.fg(colour),
         _ => cell,

@@ -13,6 +13,14 @@ pub(crate) enum Language {
 }
 
 impl Language {
+    /// Its code, as in rules' texts.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Vi => "vi",
+            Self::En => "en",
+        }
+    }
+
     /// The language of the environment: Vietnamese where `LC_ALL`, `LC_MESSAGES` or `LANG` says so, else English.
     pub(crate) fn of_environment() -> Self {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -51,6 +59,13 @@ impl Texts {
     /// Which language it is.
     pub(crate) fn language(&self) -> Language {
         self.language
+    }
+
+    /// A word of a closed vocabulary in this language; as it is where the catalogue has none for it.
+    pub(crate) fn word(&self, section: &str, word: &str) -> String {
+        self.texts
+            .get(&format!("{section}.{word}"))
+            .map_or_else(|| word.to_owned(), String::clone)
     }
 
     /// The text with that key, each `{name}` in it replaced by its value.

@@ -4,15 +4,17 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::listing::{self, Column, List, Show};
+use super::search::{event_row, events_table};
 use crate::cli::{Alerts, Listing};
 use crate::client::Client;
 use crate::output;
+use crate::terminal::{self, cell, severity_cell};
 use crate::texts::Texts;
 
 const COLUMNS: &[Column] = &[
     Column("column.id", "/id", Show::Plain),
     Column("column.severity", "/severity", Show::Severity),
-    Column("column.state", "/state", Show::Plain),
+    Column("column.state", "/state", Show::State),
     Column("column.rule", "/rule", Show::Plain),
     Column("column.entity", "/entity/name", Show::Plain),
     Column("column.count", "/events", Show::Plain),
@@ -36,7 +38,7 @@ pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
             };
             listing::run(&listing, list, texts).await
         }
-        Alerts::Show { listing, id } => show(&listing, id).await,
+        Alerts::Show { listing, id } => show(&listing, id, texts).await,
         Alerts::Ack { place, id } => {
             listing::act(&place, &format!("/api/v1/alerts/{id}/ack"), &json!({})).await?;
             output::note(&texts.say("alert.acknowledged", &[("id", &id)]))
@@ -57,18 +59,85 @@ pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
     }
 }
 
-async fn show(listing: &Listing, id: i64) -> Result<()> {
+async fn show(listing: &Listing, id: i64, texts: &Texts) -> Result<()> {
     let client = Client::open(&listing.place).await?;
     let shown = async {
-        let alert = client.get(&format!("/api/v1/alerts/{id}"), &[]).await?;
+        let page = client.get(&format!("/api/v1/alerts/{id}"), &[]).await?;
         if output::as_json(listing.json) {
-            output::json(&alert)
+            output::json(&page)
         } else {
-            // Pretty JSON escapes control characters, so that evidence cannot steer the terminal.
-            output::line(&serde_json::to_string_pretty(&alert)?)
+            print(&client, &page, texts).await
         }
     };
     let shown = shown.await;
     client.close().await?;
     shown
+}
+
+/// Events of the evidence that are shown; the query shows the others.
+const EVIDENCE_SHOWN: usize = 10;
+
+/// What happened, to whom, what to do, and the evidence: for somebody who was just woken.
+async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
+    let alert = &page["alert"];
+    let word = |value: &Value| terminal::harmless(value.as_str().unwrap_or_default());
+    let rule = client
+        .get(&format!("/api/v1/rules/{}", word(&alert["rule"])), &[])
+        .await?;
+    let facts = &page["detections"][0]["facts"];
+    let told = |name: &str| {
+        terminal::harmless(&filled(
+            &rule["texts"][texts.language().code()][name],
+            facts,
+        ))
+    };
+    let severity = word(&alert["severity"]);
+    let mut table = terminal::table(vec![texts.say("column.id", &[]), alert["id"].to_string()]);
+    let mut row = |key: &str, value: comfy_table::Cell| {
+        table.add_row(vec![cell(&texts.say(key, &[])), value]);
+    };
+    row(
+        "column.severity",
+        severity_cell(&severity, &texts.word("severity", &severity)),
+    );
+    row(
+        "column.state",
+        cell(&texts.word("state", &word(&alert["state"]))),
+    );
+    row("column.message", cell(&told("title")));
+    row("column.detail", cell(&told("detail")));
+    row("column.todo", cell(&told("runbook")));
+    row("column.entity", cell(&word(&alert["entity"]["name"])));
+    row("column.count", cell(&alert["events"].to_string()));
+    row(
+        "column.first",
+        cell(&terminal::local_time(&word(&alert["first_at"]))),
+    );
+    row(
+        "column.last",
+        cell(&terminal::local_time(&word(&alert["last_at"]))),
+    );
+    row("column.query", cell(&word(&page["query"])));
+    output::line(&table.trim_fmt())?;
+    let mut events = events_table(texts);
+    let seqs = page["evidence"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    for seq in seqs.iter().rev().take(EVIDENCE_SHOWN).rev() {
+        // What retention has dropped meanwhile is no longer there to be shown.
+        if let Ok(event) = client.get(&format!("/api/v1/events/{seq}"), &[]).await {
+            events.add_row(event_row(&event));
+        }
+    }
+    output::line(&format!("\n{}", events.trim_fmt()))
+}
+
+/// The text with each `{field}` replaced by the detection's fact of that name.
+fn filled(text: &Value, facts: &Value) -> String {
+    let mut filled = text.as_str().unwrap_or_default().to_owned();
+    for (name, value) in facts.as_object().into_iter().flatten() {
+        filled = filled.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());
+    }
+    filled
 }

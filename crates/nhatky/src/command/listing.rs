@@ -22,6 +22,7 @@ pub(crate) enum Show {
     Plain,
     Time,
     Severity,
+    State,
 }
 
 /// What is listed.
@@ -55,7 +56,7 @@ async fn print(client: &Client, json: bool, list: &List<'_>, texts: &Texts) -> R
         .map(|Column(head, _, _)| texts.say(head, &[]))
         .collect();
     let mut table = terminal::table(header);
-    table.add_rows(items.iter().map(|item| row(item, list.columns)));
+    table.add_rows(items.iter().map(|item| row(item, list.columns, texts)));
     output::line(&table.trim_fmt())
 }
 
@@ -77,13 +78,14 @@ async fn all(client: &Client, list: &List<'_>) -> Result<Vec<Value>> {
     }
 }
 
-fn row(item: &Value, columns: &[Column]) -> Vec<comfy_table::Cell> {
+fn row(item: &Value, columns: &[Column], texts: &Texts) -> Vec<comfy_table::Cell> {
     let shown = |Column(_, pointer, show): &Column| {
         let text = plain(item.pointer(pointer).unwrap_or(&Value::Null));
         match show {
             Show::Plain => cell(&text),
             Show::Time => cell(&terminal::local_time(&text)),
-            Show::Severity => severity_cell(&text),
+            Show::Severity => severity_cell(&text, &texts.word("severity", &text)),
+            Show::State => cell(&texts.word("state", &text)),
         }
     };
     columns.iter().map(shown).collect()

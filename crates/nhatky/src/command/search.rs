@@ -9,9 +9,6 @@ use crate::output;
 use crate::terminal::{self, cell, severity_cell};
 use crate::texts::Texts;
 
-/// How many counts the sparkline shows.
-const BUCKETS: usize = 60;
-
 pub(crate) async fn run(args: Search, texts: &Texts) -> Result<()> {
     let client = Client::open(&args.place).await?;
     let shown = show(&client, &args, texts).await;
@@ -85,10 +82,7 @@ async fn summary(
         "search.total_at_least"
     };
     let mut said = texts.say(key, &[("count", &total)]);
-    let buckets = BUCKETS.to_string();
-    let mut counted = query.to_vec();
-    counted.push(("buckets", &buckets));
-    if let Ok(counts) = client.get("/api/v1/histogram", &counted).await {
+    if let Ok(counts) = client.get("/api/v1/histogram", query).await {
         let counts = counts["buckets"]
             .as_array()
             .map(Vec::as_slice)
@@ -139,7 +133,7 @@ pub(crate) async fn tail(args: Tail, texts: &Texts) -> Result<()> {
     followed
 }
 
-fn events_table(texts: &Texts) -> comfy_table::Table {
+pub(crate) fn events_table(texts: &Texts) -> comfy_table::Table {
     let columns = [
         "column.time",
         "column.severity",
@@ -150,7 +144,7 @@ fn events_table(texts: &Texts) -> comfy_table::Table {
 }
 
 /// Time in this machine's zone, level, who speaks, and what was said.
-fn event_row(event: &Value) -> Vec<comfy_table::Cell> {
+pub(crate) fn event_row(event: &Value) -> Vec<comfy_table::Cell> {
     let text = |names: &[&str]| {
         let mut values = names.iter().map(|name| &event[*name]);
         values
@@ -165,7 +159,7 @@ fn event_row(event: &Value) -> Vec<comfy_table::Cell> {
     };
     vec![
         cell(&terminal::local_time(&text(&["@timestamp"]))),
-        severity_cell(&level),
+        severity_cell(&level, &level),
         cell(&text(&[
             "host.name",
             "observer.name",
