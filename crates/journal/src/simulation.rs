@@ -62,6 +62,12 @@ enum Rot {
     Yes,
 }
 
+/// What was handed over at one time.
+struct Attempt {
+    at: Duration,
+    messages: Vec<Bytes>,
+}
+
 struct History {
     random: SimRandom,
     disk: SimDisk,
@@ -71,9 +77,9 @@ struct History {
     writer: Option<Writer>,
     /// What must be read back, by Seq.
     kept: BTreeMap<u64, Bytes>,
-    /// What was handed over last and not acknowledged.
-    unacknowledged: Vec<Bytes>,
-    unacknowledged_at: Duration,
+    /// What was handed over since then. The writer gives up on a full disk only to close; here something else may be
+    /// handed over, and of what was given up any part may be on the disk.
+    attempts: Vec<Attempt>,
     acknowledged: Seq,
     /// When each Seq was handed over, by the clock that no jump moves.
     handed_over: BTreeMap<u64, Duration>,
@@ -106,8 +112,7 @@ impl History {
             rot,
             writer: None,
             kept: BTreeMap::new(),
-            unacknowledged: Vec::new(),
-            unacknowledged_at: Duration::ZERO,
+            attempts: Vec::new(),
             acknowledged: Seq::ZERO,
             handed_over: BTreeMap::new(),
             doomed: BTreeMap::new(),
@@ -163,8 +168,10 @@ impl History {
             return;
         }
         let messages = batches.iter().flatten().map(|record| record.raw.clone());
-        self.unacknowledged = messages.collect();
-        self.unacknowledged_at = self.clock.monotonic();
+        self.attempts.push(Attempt {
+            at: self.clock.monotonic(),
+            messages: messages.collect(),
+        });
         let groups: Vec<&[Record]> = batches.iter().map(Vec::as_slice).collect();
         let mut tries = 0;
         loop {
@@ -186,11 +193,12 @@ impl History {
 
     fn acknowledge(&mut self, first: Seq) {
         assert_eq!(first, self.acknowledged.next());
-        for raw in std::mem::take(&mut self.unacknowledged) {
+        let attempt = self.attempts.pop().expect("something was handed over");
+        self.attempts.clear();
+        for raw in attempt.messages {
             self.acknowledged = self.acknowledged.next();
             self.kept.insert(self.acknowledged.0, raw);
-            self.handed_over
-                .insert(self.acknowledged.0, self.unacknowledged_at);
+            self.handed_over.insert(self.acknowledged.0, attempt.at);
         }
         let shared = self.writer.as_ref().unwrap().shared();
         assert_eq!(shared.durable(), self.acknowledged);
@@ -250,8 +258,10 @@ impl History {
             );
         }
         let record = retain::dropped(&info).to_record(self.clock.now());
-        self.unacknowledged = vec![record.raw.clone()];
-        self.unacknowledged_at = self.clock.monotonic();
+        self.attempts.push(Attempt {
+            at: self.clock.monotonic(),
+            messages: vec![record.raw.clone()],
+        });
         match writer.commit(&[&[record]]) {
             Ok(first) => self.acknowledge(first),
             Err(CommitError::Full) => return,
@@ -433,16 +443,16 @@ impl History {
         }
     }
 
-    /// What is there beyond the acknowledged must begin what was handed over last, and may be followed by reports.
+    /// What is there beyond the acknowledged must begin what was handed over, and may be followed by reports.
     fn adopt(&mut self, reader: &Reader, durable: Seq) {
         let known = if self.flipped {
             self.kept.keys().next_back().copied().unwrap_or(0)
         } else {
             self.acknowledged.0
         };
-        let mut expected = std::mem::take(&mut self.unacknowledged).into_iter();
+        let mut attempts = std::mem::take(&mut self.attempts);
         let mut reports_begun = false;
-        for seq in known + 1..=durable.0 {
+        for (at, seq) in (known + 1..=durable.0).enumerate() {
             let record = match reader.get(Seq(seq)) {
                 Ok(Some(record)) => record,
                 Ok(None) | Err(ReadError::Damaged { .. }) if self.flipped => continue,
@@ -453,11 +463,13 @@ impl History {
                 reports_begun = true;
             } else if !self.flipped {
                 assert!(!reports_begun, "a record after the reports");
-                let same = Some(&record.raw) == expected.next().as_ref();
-                assert!(same, "record {seq} is not what was handed over");
+                attempts.retain(|attempt| attempt.messages.get(at) == Some(&record.raw));
+                assert!(!attempts.is_empty(), "record {seq} was not handed over");
             }
+            let handed_over = attempts.first().map(|attempt| attempt.at);
+            let handed_over = handed_over.unwrap_or(self.clock.monotonic());
             self.kept.insert(seq, record.raw);
-            self.handed_over.insert(seq, self.unacknowledged_at);
+            self.handed_over.insert(seq, handed_over);
         }
         self.acknowledged = durable;
     }
