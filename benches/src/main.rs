@@ -2,6 +2,7 @@
 
 mod found;
 mod load;
+mod micro;
 mod pipeline;
 mod process;
 mod queries;
@@ -14,6 +15,9 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::report::Report;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What to measure, and with how much.
 #[derive(Debug, Parser)]
@@ -30,7 +34,7 @@ struct Args {
     /// Runs of each measurement.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Only these measurements: pipeline, found, udp, queries.
+    /// Only these measurements: micro, pipeline, found, udp, queries.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where the figures go as JSON.
@@ -49,6 +53,9 @@ async fn main() -> Result<()> {
     let mut report = Report::new();
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     report.add(calibration(args.runs));
+    if wanted("micro") {
+        micro::measure(args.runs, &mut report)?;
+    }
     if wanted("pipeline") {
         pipeline::measure(&args.binary, args.events, args.runs, &mut report).await?;
     }

@@ -175,7 +175,7 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 /// Name and CPU-seconds of a line of `/proc/PID/stat` (proc(5): fields 14 and 15, in clock ticks of 10 ms).
-fn read_stat(stat: &str) -> Option<(String, f64)> {
+pub(crate) fn read_stat(stat: &str) -> Option<(String, f64)> {
     let (head, rest) = stat.rsplit_once(')')?;
     let name = head.split_once('(')?.1;
     let mut fields = rest.split_whitespace().skip(11);
