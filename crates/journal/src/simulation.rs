@@ -88,6 +88,8 @@ struct History {
     /// The reports of losses that were taken note of.
     reports: BTreeSet<(Seq, Bytes)>,
     flipped: bool,
+    /// The damaged files that were set aside, as they were after the last start.
+    set_aside: BTreeMap<PathBuf, Vec<u8>>,
     messages: u64,
 }
 
@@ -118,6 +120,7 @@ impl History {
             doomed: BTreeMap::new(),
             reports: BTreeSet::new(),
             flipped: false,
+            set_aside: BTreeMap::new(),
             messages: 0,
         }
     }
@@ -367,7 +370,7 @@ impl History {
     // -- opening, and what must hold then ------------------------------------------------------------------------
 
     fn open(&mut self) {
-        for _ in 0..20 {
+        for starts in 0..20 {
             if self.random.chance(2_000) {
                 let calls = self.random.below(20);
                 self.disk.cut_power_after(calls);
@@ -378,6 +381,7 @@ impl History {
             match open_writer(disk, Path::new(DIR), options, clock) {
                 Ok((writer, recovery)) => {
                     self.writer = Some(writer);
+                    self.check_set_aside(starts == 0 && recovery.losses.is_empty());
                     return self.recovered(&recovery);
                 }
                 Err(error) => {
@@ -387,6 +391,27 @@ impl History {
             }
         }
         panic!("the journal never opens");
+    }
+
+    /// What was set aside stays there, byte for byte unless a repair has just set aside another file of that name.
+    fn check_set_aside(&mut self, nothing_repaired: bool) {
+        let mut found = BTreeMap::new();
+        for (path, _) in self.disk.files() {
+            if path.starts_with(format!("{DIR}/quarantine")) {
+                let bytes = disk::read(&self.disk, &path, 1 << 30).unwrap();
+                found.insert(path, bytes);
+            }
+        }
+        for (path, bytes) in &self.set_aside {
+            let kept = found.get(path);
+            assert!(kept.is_some(), "{} is gone", path.display());
+            assert!(
+                !nothing_repaired || kept == Some(bytes),
+                "{}",
+                path.display()
+            );
+        }
+        self.set_aside = found;
     }
 
     fn recovered(&mut self, recovery: &Recovery) {
