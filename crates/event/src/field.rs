@@ -73,6 +73,12 @@ impl Field {
             .expect("a Field is only made from a row of the table")
     }
 
+    /// Its row in the table, from 0: for tables beside it. Not to be stored, since rows move as fields are added.
+    #[must_use]
+    pub fn number(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// Its dotted name.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -65,41 +65,65 @@ impl Tokens<'_> {
     fn skip_to_letter(&self) -> Option<usize> {
         let mut at = self.at;
         loop {
-            let byte = *self.text.as_bytes().get(at)?;
-            if byte.is_ascii() {
-                if byte.is_ascii_alphanumeric() {
-                    return Some(at);
-                }
-                at += 1;
-            } else {
-                let c = self.text.get(at..)?.chars().next()?;
-                if c.is_alphanumeric() {
-                    return Some(at);
-                }
-                at += c.len_utf8();
+            let rest = self.text.as_bytes().get(at..)?;
+            at += rest.iter().position(|&byte| sort(byte) != BETWEEN)?;
+            if sort(*self.text.as_bytes().get(at)?) == IN_WORD {
+                return Some(at);
             }
+            let c = self.text.get(at..)?.chars().next()?;
+            if c.is_alphanumeric() {
+                return Some(at);
+            }
+            at += c.len_utf8();
         }
     }
 
     fn skip_word(&self, start: usize) -> usize {
         let mut at = start;
-        while let Some(&byte) = self.text.as_bytes().get(at) {
-            if byte.is_ascii() {
-                if !byte.is_ascii_alphanumeric() {
-                    break;
-                }
-                at += 1;
-            } else {
-                let Some(c) = self.text.get(at..).and_then(|rest| rest.chars().next()) else {
-                    break;
-                };
-                if !continues_token(c) {
-                    break;
-                }
-                at += c.len_utf8();
+        loop {
+            let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+            let letters = rest.iter().position(|&byte| sort(byte) != IN_WORD);
+            at += letters.unwrap_or(rest.len());
+            let next = self.text.get(at..).and_then(|rest| rest.chars().next());
+            match next.filter(|&c| !c.is_ascii() && continues_token(c)) {
+                Some(c) => at += c.len_utf8(),
+                None => return at,
             }
         }
-        at
+    }
+}
+
+/// A byte of ASCII that is no part of a word.
+const BETWEEN: u8 = 0;
+/// A letter or digit of ASCII.
+const IN_WORD: u8 = 1;
+/// A byte of a longer character, which decides.
+const BEYOND_ASCII: u8 = 2;
+
+/// What each byte is, looked up faster than compared.
+static SORTS: [u8; 256] = sorts();
+
+fn sort(byte: u8) -> u8 {
+    SORTS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "run by the compiler, which stops at an index out of bounds"
+)]
+const fn sorts() -> [u8; 256] {
+    let mut sorts = [BETWEEN; 256];
+    let mut byte = 0_u8;
+    loop {
+        if byte.is_ascii_alphanumeric() {
+            sorts[byte as usize] = IN_WORD;
+        } else if !byte.is_ascii() {
+            sorts[byte as usize] = BEYOND_ASCII;
+        }
+        if byte == u8::MAX {
+            return sorts;
+        }
+        byte += 1;
     }
 }
 
