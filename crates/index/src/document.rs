@@ -14,9 +14,9 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use event::{Event, Field, FieldKind, Value};
-use query::TermKind;
 use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf};
 use tantivy::schema::{Field as StoredField, Value as StoredValue};
 
@@ -75,9 +75,16 @@ pub(crate) struct EventDocument(Arc<Draft>);
 #[derive(Debug, Default)]
 struct Draft {
     text: String,
-    cells: Vec<(StoredField, Cell)>,
-    /// Hashes of the words and terms of the raw text.
+    /// What goes into the postings: words and terms.
+    posted: Vec<(StoredField, Cell)>,
+    /// What goes into the columns.
+    columns: Vec<(StoredField, Cell)>,
+    /// How often tantivy went through the values.
+    passes: AtomicU8,
+    /// Hashes of the terms so far and of the addresses of the raw text; of its words too, once they were asked for.
     literal: HashSet<u64, ahash::RandomState>,
+    /// The length of the words at the beginning of `text` that are yet to be put into `literal`.
+    words_unheard: usize,
     hasher: ahash::RandomState,
     scratch: String,
     /// The numbers of [`NUMBER_COLUMNS`].
@@ -110,16 +117,23 @@ impl EventDocument {
 impl Draft {
     fn fill(&mut self, event: &Event) {
         self.text.clear();
-        self.cells.clear();
+        self.posted.clear();
+        self.columns.clear();
+        *self.passes.get_mut() = 0;
         self.literal.clear();
         self.has_long = false;
         let layout = Layout::get();
-        self.cells.push((layout.seq, Cell::Natural(event.seq().0)));
+        self.columns
+            .push((layout.seq, Cell::Natural(event.seq().0)));
         let raw = event.original();
         self.note_numbers(event);
-        self.add_words(layout.words, &raw);
+        self.add_words(&raw);
+        self.posted.extend(self.text_from(layout.words, 0));
+        self.words_unheard = self.text.len();
         self.add_columns(layout, event);
+        let start = self.text.len();
         self.add_terms(layout, event, &raw);
+        self.posted.extend(self.text_from(layout.terms, start));
     }
 
     fn note_numbers(&mut self, event: &Event) {
@@ -131,41 +145,72 @@ impl Draft {
         }
     }
 
-    fn add_words(&mut self, words: StoredField, raw: &str) {
-        let start = self.text.len();
-        for token in query::tokens(raw) {
-            self.add_word(token.text);
+    fn add_words(&mut self, raw: &str) {
+        if !raw.is_ascii() {
+            for token in query::tokens(raw) {
+                self.add_word(token.text);
+            }
+            return;
         }
-        self.close_text(words, start);
+        // Folding ASCII cuts no word differently: done once for all words.
+        let mut folded = std::mem::take(&mut self.scratch);
+        folded.clear();
+        folded.push_str(raw);
+        folded.make_ascii_lowercase();
+        for token in query::tokens(&folded) {
+            if self.is_out(token.text) {
+                self.text.push(SKIP);
+            } else {
+                self.text.push(NEXT);
+                self.text.push_str(token.text);
+            }
+        }
+        self.scratch = folded;
     }
 
     /// Adds the folded word, or an empty position where it is kept out, and its unfolded form where that differs.
     fn add_word(&mut self, word: &str) {
-        let mark = self.text.len();
-        self.text.push(NEXT);
-        let start = self.text.len();
-        query::fold_into(word, &mut self.text);
-        let folded = self.text.get(start..).unwrap_or_default();
-        let is_in_column =
-            || plain_number(folded).is_some_and(|number| self.numbers.contains(&number));
-        if kept_out(folded) || is_in_column() {
-            self.has_long |= folded.len() > WORD_BYTES_MAX;
-            self.text.truncate(mark);
+        let mut folded = std::mem::take(&mut self.scratch);
+        folded.clear();
+        query::fold_into(word, &mut folded);
+        if self.is_out(&folded) {
             self.text.push(SKIP);
-            return;
+        } else {
+            self.text.push(NEXT);
+            self.text.push_str(&folded);
+            if !word.is_ascii() {
+                self.add_unfolded(word, &folded);
+            }
         }
-        self.literal.insert(self.hasher.hash_one(folded));
-        if word.is_ascii() {
-            return;
+        self.scratch = folded;
+    }
+
+    fn add_unfolded(&mut self, word: &str, folded: &str) {
+        let mark = self.text.len();
+        self.text.push(SAME);
+        let start = self.text.len();
+        query::lower_into(word, &mut self.text);
+        let lower = self.text.get(start..).unwrap_or_default();
+        let is_long = lower.len() > WORD_BYTES_MAX;
+        if is_long || lower == folded {
+            self.text.truncate(mark);
         }
-        self.scratch.clear();
-        query::lower_into(word, &mut self.scratch);
-        if self.scratch.len() > WORD_BYTES_MAX {
-            self.has_long = true;
-        } else if self.scratch != folded {
-            self.text.push(SAME);
-            self.text.push_str(&self.scratch);
-        }
+        self.has_long |= is_long;
+    }
+
+    /// Whether the folded word stays out of the postings; notes it if that is for its length.
+    fn is_out(&mut self, folded: &str) -> bool {
+        let is_long = folded.len() > WORD_BYTES_MAX;
+        self.has_long |= is_long;
+        // What else is kept out begins with a digit, or was marks alone.
+        let first = folded.bytes().next();
+        let may_be_out = first.is_none_or(|first| first.is_ascii_digit());
+        is_long || (may_be_out && (kept_out(folded) || self.is_in_column(folded)))
+    }
+
+    fn is_in_column(&self, folded: &str) -> bool {
+        !self.numbers.is_empty()
+            && plain_number(folded).is_some_and(|number| self.numbers.contains(&number))
     }
 
     fn add_columns(&mut self, layout: &Layout, event: &Event) {
@@ -179,7 +224,7 @@ impl Draft {
             }
         }
         if odd != 0 {
-            self.cells.push((layout.odd, Cell::Natural(odd)));
+            self.columns.push((layout.odd, Cell::Natural(odd)));
         }
     }
 
@@ -193,7 +238,7 @@ impl Draft {
                 }
                 let start = self.text.len();
                 self.text.push_str(&text);
-                self.close_text(column.stored, start);
+                self.columns.extend(self.text_from(column.stored, start));
                 return matches!(value, Value::Text(_));
             }
             (FieldKind::Number, Value::Integer(number)) => Cell::Integer(number),
@@ -201,21 +246,22 @@ impl Draft {
             (FieldKind::Address, Value::Address(address)) => Cell::Address(column_address(address)),
             (FieldKind::Number | FieldKind::Date | FieldKind::Address, _) => return false,
         };
-        self.cells.push((column.stored, cell));
+        self.columns.push((column.stored, cell));
         true
     }
 
     fn add_terms(&mut self, layout: &Layout, event: &Event, raw: &str) {
-        let start = self.text.len();
         if may_be_escaped(raw) {
             self.add_term(ESCAPED);
         }
         if self.has_long {
             self.add_term(LONG);
         }
-        let addresses = query::terms(raw).take_while(|term| term.kind == TermKind::Address);
-        for address in addresses {
-            self.add_term(&address.text);
+        for address in query::addresses(raw) {
+            self.add_term(&address);
+            if let Ok(address) = address.parse::<IpAddr>() {
+                self.literal.insert(self.hasher.hash_one(address));
+            }
         }
         for (field, value) in event.iter_known() {
             match (layout.column(field), value) {
@@ -232,14 +278,12 @@ impl Draft {
                 }
             }
         }
-        self.close_text(layout.terms, start);
     }
 
     /// Adds an address that the raw text does not have.
     fn add_apart(&mut self, address: IpAddr) {
-        let text = address.to_string();
-        if !self.literal.contains(&self.hasher.hash_one(text.as_str())) {
-            self.add_term(&format!("{APART}{text}"));
+        if !self.literal.contains(&self.hasher.hash_one(address)) {
+            self.add_term(&format!("{APART}{address}"));
         }
     }
 
@@ -251,8 +295,19 @@ impl Draft {
         for token in query::tokens(value) {
             let folded = query::fold(token.text);
             if !kept_out(&folded) {
+                self.hear_words();
                 self.add_term(&folded);
             }
+        }
+    }
+
+    /// Puts the folded words of the raw text into `literal`, unless they are there.
+    fn hear_words(&mut self) {
+        let end = std::mem::take(&mut self.words_unheard);
+        let words = self.text.get(..end).unwrap_or_default();
+        for marked in words.split([NEXT, SKIP]) {
+            let folded = marked.split(SAME).next().unwrap_or_default();
+            self.literal.insert(self.hasher.hash_one(folded));
         }
     }
 
@@ -264,10 +319,10 @@ impl Draft {
         }
     }
 
-    fn close_text(&mut self, field: StoredField, start: usize) {
-        if start < self.text.len() {
-            self.cells.push((field, Cell::Text(start, self.text.len())));
-        }
+    /// The end of the text as a value of that field; none if it is empty.
+    fn text_from(&self, field: StoredField, start: usize) -> Option<(StoredField, Cell)> {
+        let end = self.text.len();
+        (start < end).then_some((field, Cell::Text(start, end)))
     }
 }
 
@@ -303,10 +358,20 @@ impl Document for EventDocument {
     type Value<'a> = DocumentValue<'a>;
     type FieldsValuesIter<'a> = DocumentValues<'a>;
 
+    /// Tantivy goes through the values several times: for the postings, for the columns, for the store, which has none.
+    /// Each time it is given only those that it is going to use.
     fn iter_fields_and_values(&self) -> DocumentValues<'_> {
+        let passes = &self.0.passes;
+        let pass = passes.load(Ordering::Relaxed);
+        passes.store(pass.saturating_add(1), Ordering::Relaxed);
+        let cells = match pass {
+            0 => self.0.posted.as_slice(),
+            1 => self.0.columns.as_slice(),
+            _ => &[],
+        };
         DocumentValues {
             text: &self.0.text,
-            cells: self.0.cells.iter(),
+            cells: cells.iter(),
         }
     }
 }
@@ -397,6 +462,7 @@ mod tests {
             "",
         );
         check("port 04711", &[("source.port", "4711")], " port 04711", "");
+        check("Port \u{5b0} 80a", &[], " port . 80a", "");
         check(
             "from x",
             &[("source.ip", "10.0.0.5")],
@@ -405,6 +471,7 @@ mod tests {
         );
         check("from x", &[("event.reason", "from X")], " from x", "");
         check("from xy", &[("event.reason", "x")], " from xy", " x");
+        check("từ xy", &[("event.reason", "Tu x x")], " tu|từ xy", " x");
         check("a\\nb", &[("acme.text", "a b")], " a nb", " ESCAPED b");
     }
 
@@ -414,8 +481,8 @@ mod tests {
             let mut event = Event::new(Seq(1), Bytes::new());
             event.set(field, value);
             let document = EventDocument::default().fill(&event);
-            let mut values = document.iter_fields_and_values();
-            values.any(|(field, _)| field == Layout::get().odd)
+            let columns = &document.0.columns;
+            columns.iter().any(|(field, _)| *field == Layout::get().odd)
         };
         assert!(!odd(Field::SOURCE_PORT, "80"));
         assert!(odd(Field::SOURCE_PORT, "80.5"));

@@ -32,8 +32,8 @@ pub(crate) struct Layout {
     pub(crate) odd: StoredField,
     /// The columns, in the order of the table of fields.
     pub(crate) columns: Vec<Column>,
-    /// Columns by field, for every field of the table.
-    by_field: Vec<(Field, Option<u8>)>,
+    /// Columns by the row of their field in the table.
+    by_field: Vec<Option<Column>>,
     /// Identifies everything by which the bytes of a segment are made.
     pub(crate) hash: u64,
 }
@@ -85,10 +85,7 @@ impl Layout {
             });
         }
         let by_field = Field::all()
-            .map(|field| {
-                let column = columns.iter().find(|column| column.field == field);
-                (field, column.map(|column| column.number))
-            })
+            .map(|field| columns.iter().find(|column| column.field == field).copied())
             .collect();
         let hash = hash(&columns);
         let schema = builder.build();
@@ -106,12 +103,7 @@ impl Layout {
 
     /// The column of a field, if it is one.
     pub(crate) fn column(&self, field: Field) -> Option<Column> {
-        let row = self
-            .by_field
-            .binary_search_by_key(&field, |(field, _)| *field)
-            .ok()?;
-        let (_, number) = self.by_field.get(row)?;
-        self.columns.get(usize::from((*number)?)).copied()
+        self.by_field.get(field.number()).copied().flatten()
     }
 
     /// What writes a segment.
