@@ -52,3 +52,57 @@ pub(crate) fn drop_partition(shared: &Shared, first: Seq) -> io::Result<()> {
     tracing::info!(partition = %first, segments = paths.len(), "dropped a partition whose time is over");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use disk::{Disk, SimDisk};
+    use event::{Clock, ManualClock, Micros, Origin, Record};
+
+    use super::*;
+    use crate::journal::open_writer;
+    use crate::options::Options;
+    use crate::recover::Recovery;
+    use crate::writer::Writer;
+
+    fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> (Writer, Recovery) {
+        let options = Options {
+            reserve_bytes: 0,
+            segment_bytes: 16 << 10,
+            ..Options::default()
+        };
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let clock = Arc::clone(clock) as Arc<dyn Clock>;
+        open_writer(disk, Path::new("/journal"), options, clock).unwrap()
+    }
+
+    #[test]
+    fn a_partition_is_dropped_wholly_or_not_at_all() {
+        for (seed, calls) in (0..40).flat_map(|seed| (0..12).map(move |calls| (seed, calls))) {
+            let disk = SimDisk::new(seed);
+            let clock = Arc::new(ManualClock::at(Micros(0)));
+            let (mut writer, _) = open(&disk, &clock);
+            let record = Record::new(Arc::new(Origin::own()), clock.now(), "message".into());
+            for _ in 0..4 {
+                writer.commit(&[&[record.clone()]]).unwrap();
+                writer.close().unwrap();
+            }
+            clock.advance(Duration::from_secs(86_400));
+            writer.commit(&[&[record]]).unwrap();
+
+            disk.cut_power_after(calls);
+            let dropped = drop_partition(writer.shared(), Seq(1)).is_ok();
+            disk.cut_power();
+            disk.restart();
+            let (writer, recovery) = open(&disk, &clock);
+            let place = format!("seed {seed}, {calls} calls");
+            assert_eq!(recovery.losses, [], "{place}");
+            let infos = writer.shared().map().infos();
+            let records: u64 = infos.iter().map(|info| info.records).sum();
+            assert!(records == 1 || (records == 5 && !dropped), "{place}");
+        }
+    }
+}
