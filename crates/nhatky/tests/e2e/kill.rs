@@ -12,9 +12,12 @@ use std::time::Duration;
 use simulate::Random;
 
 use crate::process::Nhatky;
+use crate::senders;
 
 /// How often it is killed; `NHATKY_KILLS` asks for another number.
 const KILLS: u32 = 50;
+/// Lines that each of the real senders has to send meanwhile.
+const LINES: u32 = 20_000;
 
 /// Sends until told to stop; gives what it knows to be acknowledged.
 struct Client<T> {
@@ -51,6 +54,10 @@ fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
     eprintln!("seed {seed}, {kills} kills");
     let mut random = Random::new(seed);
     let mut nhatky = Nhatky::started();
+    let _senders = [
+        senders::rsyslog_by_relp(&nhatky, "killrelp", LINES),
+        senders::syslog_ng_by_http(&nhatky, "killng", LINES),
+    ];
     let (http, syslog, relp) = (nhatky.http, nhatky.syslog, nhatky.relp);
     let ndjson = Client::start(move |stop| number_by_http(http, "/api/v1/ingest", "ndjson", stop));
     let bulk = Client::start(move |stop| number_by_http(http, "/_bulk", "bulk", stop));
@@ -91,6 +98,11 @@ fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
         acknowledged.map(|(client, numbers)| (client, numbers.len())),
         connections.len()
     );
+    // What a sender was not told of, it sends again: then it is there once for each sending.
+    for word in ["killrelp", "killng"] {
+        let again = senders::found_again(&nhatky, word, LINES);
+        eprintln!("{word}: {again} of {LINES} lines were sent again");
+    }
     assert!(nhatky.stop().success());
     let verified = nhatky.command(&["verify"]);
     assert!(
