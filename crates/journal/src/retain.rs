@@ -87,7 +87,7 @@ mod tests {
             let (mut writer, _) = open(&disk, &clock);
             let record = Record::new(Arc::new(Origin::own()), clock.now(), "message".into());
             for _ in 0..4 {
-                writer.commit(&[&[record.clone()]]).unwrap();
+                writer.commit(&[std::slice::from_ref(&record)]).unwrap();
                 writer.close().unwrap();
             }
             clock.advance(Duration::from_secs(86_400));
