@@ -10,12 +10,12 @@ use event::{
     Event, Field, Identity, Mark, Micros, Origin, ParseLevel, Record, SourceCategory, Value,
 };
 
-use crate::format::structured_data;
 use crate::builtin::BUILTIN;
 use crate::class;
 use crate::definition::source::Subject;
 use crate::definition::{ClassRule, Definition, DefinitionError, Message};
 use crate::explain::{Attempt, Explanation, Reason, Verdict};
+use crate::format::structured_data;
 use crate::frame::{Frame, Piece, Symbol};
 use crate::header::{self, Header, Reference, ZoneFrom};
 use crate::recognise::{AnchorError, Number, Recogniser};
@@ -574,7 +574,11 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
 
 /// Each parameter of RFC 5424's structured data under `log.syslog.structured_data.ID.NAME`, when everything is wanted.
 fn write_structured_data(line: &Line<'_>, event: &mut Event) {
-    let Some(data) = line.header.structured_data.filter(|_| line.depth == Depth::Full) else {
+    let Some(data) = line
+        .header
+        .structured_data
+        .filter(|_| line.depth == Depth::Full)
+    else {
         return;
     };
     structured_data::params(data, |id, name, value| {
