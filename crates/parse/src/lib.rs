@@ -8,11 +8,12 @@
 //! use std::sync::Arc;
 //!
 //! use bytes::Bytes;
-//! use event::{Event, Field, Micros, Origin, Record};
+//! use event::{Event, Field, Micros, Origin, Record, Transport};
 //! use parse::{Depth, ParseSettings, Parsers};
 //!
 //! let line = r#"192.0.2.7 - an [11/Oct/2026:22:14:15 +0700] "GET /a?b=c HTTP/1.1" 404 571 "-" "curl/8""#;
-//! let record = Record::new(Arc::new(Origin::own()), Micros(0), Bytes::from(line));
+//! let origin = Origin { transport: Transport::Udp, listener: "syslog".into(), peer: None, identity: None };
+//! let record = Record::new(Arc::new(origin), Micros(0), Bytes::from(line));
 //!
 //! let mut event = Event::default();
 //! Parsers::builtin().parse_into(&record, &ParseSettings::default(), Depth::Full, &mut event);
