@@ -170,6 +170,10 @@ fn nanos(text: &str, unit_ns: i64) -> Option<i64> {
             .find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(rest.len());
         let (number, after) = rest.split_at_checked(digits)?;
+        // Each round takes a number at least, or else a text such as `5-3` would never end.
+        if number.is_empty() {
+            return None;
+        }
         let after = after.trim_start();
         let letters = after
             .find(|c: char| !c.is_alphabetic())
@@ -247,6 +251,8 @@ impl Function for Start {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -263,8 +269,24 @@ mod tests {
         check("00:00:01.5", 1500);
         check("2 ms", 2);
         assert_eq!(nanos("0.144", 1_000_000), Some(144_000));
-        for text in ["", "x", "1:x", "99999999999999999999s", "1 parsec"] {
+        for text in [
+            "",
+            "x",
+            "1:x",
+            "99999999999999999999s",
+            "1 parsec",
+            "5-3",
+            "1s-",
+            "-",
+        ] {
             assert_eq!(nanos(text, NANOS_PER_SECOND), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_to_an_end(text in "[0-9.:dhms ,;+é-]{0,24}") {
+            nanos(&text, NANOS_PER_SECOND);
         }
     }
 }
