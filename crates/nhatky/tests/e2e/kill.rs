@@ -56,6 +56,7 @@ fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
     let mut nhatky = Nhatky::started();
     let _senders = [
         senders::rsyslog_by_relp(&nhatky, "killrelp", LINES),
+        senders::rsyslog_by_bulk(&nhatky, "killbulk", LINES),
         senders::syslog_ng_by_http(&nhatky, "killng", LINES),
     ];
     let (http, syslog, relp) = (nhatky.http, nhatky.syslog, nhatky.relp);
@@ -99,7 +100,7 @@ fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
         connections.len()
     );
     // What a sender was not told of, it sends again: then it is there once for each sending.
-    for word in ["killrelp", "killng"] {
+    for word in ["killrelp", "killbulk", "killng"] {
         let again = senders::found_again(&nhatky, word, LINES);
         eprintln!("{word}: {again} of {LINES} lines were sent again");
     }

@@ -72,11 +72,14 @@ pub(crate) fn rsyslog_by_relp(nhatky: &Nhatky, word: &str, count: u32) -> Sender
 }
 
 /// rsyslog that sends `count` numbered lines by `_bulk`.
+///
+/// The action has no queue of its own: one that is full gives lines up after two seconds (`queue.timeoutEnqueue`), while
+/// the main queue makes the file wait.
 pub(crate) fn rsyslog_by_bulk(nhatky: &Nhatky, word: &str, count: u32) -> Sender {
     let lines = nhatky.beside(&format!("{word}.log"));
     numbered_lines(&lines, word, count);
     let action = format!(
-        r#"action(type="omelasticsearch" server="127.0.0.1" serverport="{}" template="json" searchIndex="logs" searchType="" bulkmode="on" queue.type="linkedList" queue.dequeuebatchsize="200" action.resumeretrycount="-1" action.resumeInterval="1")"#,
+        r#"action(type="omelasticsearch" server="127.0.0.1" serverport="{}" template="json" searchIndex="logs" searchType="" bulkmode="on" action.resumeretrycount="-1" action.resumeInterval="1")"#,
         nhatky.http.port()
     );
     rsyslog(nhatky, &format!("{word}-rsyslog"), &lines, &action)
