@@ -137,11 +137,9 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn play(&mut self, step: &Step) {
-        if let Some(line) = &step.line {
-            for number in 1..=step.repeat.unwrap_or(1) {
-                self.receive(step, &numbered(line, number));
-                self.pass(step.every.unwrap_or(Span::seconds(1)));
-            }
+        for line in step.lines() {
+            self.receive(step, &line);
+            self.pass(step.every.unwrap_or(Span::seconds(1)));
         }
         if let Some(wait) = step.wait {
             self.pass(wait);
@@ -199,45 +197,9 @@ impl Scene<'_> {
     }
 }
 
-/// The line with `{n}` as the number and `{n+K}` as the number plus K.
-fn numbered(line: &str, number: u32) -> String {
-    let mut filled = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once("{n") {
-        filled.push_str(before);
-        let parsed = after.split_once('}').and_then(|(plus, after)| {
-            let plus = match plus {
-                "" => 0,
-                plus => plus.strip_prefix('+')?.parse::<u32>().ok()?,
-            };
-            Some((number.saturating_add(plus), after))
-        });
-        match parsed {
-            Some((number, after)) => {
-                filled.push_str(&number.to_string());
-                rest = after;
-            }
-            None => {
-                filled.push_str("{n");
-                rest = after;
-            }
-        }
-    }
-    filled.push_str(rest);
-    filled
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_number_goes_where_it_is_asked_for() {
-        let check = |line, expected: &str| assert_eq!(numbered(line, 7), expected);
-        check("user{n} from 192.0.2.{n+10}", "user7 from 192.0.2.17");
-        check("{name} {n", "{name} {n");
-        check(r#"{"nhatky":"loss"}"#, r#"{"nhatky":"loss"}"#);
-    }
 
     #[test]
     fn the_scene_begins_on_a_wednesday_morning() {

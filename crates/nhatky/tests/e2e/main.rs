@@ -6,4 +6,5 @@ mod kill;
 mod operation;
 mod process;
 mod protocols;
+mod restart;
 mod senders;

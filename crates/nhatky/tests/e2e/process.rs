@@ -52,6 +52,12 @@ impl Nhatky {
         self.folder.path().join("data")
     }
 
+    /// Makes the text the configuration of the next start.
+    pub(crate) fn configure(&self, text: &str) {
+        std::fs::create_dir_all(self.data()).expect("a folder");
+        std::fs::write(self.data().join("config.toml"), text).expect("a configuration");
+    }
+
     /// A file beside the data, for configurations of senders and the like.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
