@@ -250,7 +250,16 @@ pub(crate) enum Parsers {
     /// The definitions.
     List(Content),
     /// Runs each definition's samples and compares with the events stated.
-    Test(Content),
+    Test {
+        #[command(flatten)]
+        content: Content,
+        /// Writes the stated events anew from what the samples give now; look at the difference before you keep it.
+        #[arg(long)]
+        bless: bool,
+        /// The products to test; all when left out.
+        #[arg(value_name = "PRODUCT")]
+        products: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -37,7 +37,20 @@ pub(crate) async fn rules(command: cli::Rules, texts: &Texts) -> Result<ExitCode
 pub(crate) fn parsers(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode> {
     match command {
         cli::Parsers::List(content) => list_parsers(content, texts).map(|()| ExitCode::SUCCESS),
-        cli::Parsers::Test(content) => test_parsers(content, texts),
+        cli::Parsers::Test {
+            content,
+            bless,
+            products,
+        } => {
+            let folders = definition_folders(content, products)?;
+            if *bless {
+                let parsers = Parsers::load(content.content.as_deref())?;
+                folders
+                    .iter()
+                    .try_for_each(|folder| parsers.bless(folder))?;
+            }
+            test_parsers(content, &folders, texts)
+        }
     }
 }
 
@@ -261,17 +274,11 @@ fn list_parsers(content: &Content, texts: &Texts) -> Result<()> {
     output::line(&table.trim_fmt())
 }
 
-/// Samples stand beside their definitions: in the site's `content/parsers`, or in `parsers/` of the source tree.
-fn test_parsers(content: &Content, texts: &Texts) -> Result<ExitCode> {
+fn test_parsers(content: &Content, folders: &[PathBuf], texts: &Texts) -> Result<ExitCode> {
     let parsers = Parsers::load(content.content.as_deref())?;
-    let top = content
-        .content
-        .as_deref()
-        .unwrap_or(Path::new("."))
-        .join("parsers");
     let (mut products, mut samples, mut failed) = (0_usize, 0, 0);
-    for folder in definition_folders(&top)? {
-        let report = parsers.test(&folder)?;
+    for folder in folders {
+        let report = parsers.test(folder)?;
         products += 1;
         samples += report.samples;
         failed += report.differences.len();
@@ -296,8 +303,23 @@ fn test_parsers(content: &Content, texts: &Texts) -> Result<ExitCode> {
     Ok(ExitCode::from(1))
 }
 
-fn definition_folders(top: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(top).with_context(|| {
+/// The folders of those products, or of all.
+///
+/// Samples stand beside their definitions: in the site's `content/parsers`, or in `parsers/` of the source tree.
+fn definition_folders(content: &Content, products: &[String]) -> Result<Vec<PathBuf>> {
+    let top = content
+        .content
+        .as_deref()
+        .unwrap_or(Path::new("."))
+        .join("parsers");
+    let missing = |product: &&String| !top.join(product).join("parser.toml").is_file();
+    if let Some(missing) = products.iter().find(missing) {
+        bail!("no parser {missing} in {}", top.display());
+    }
+    if !products.is_empty() {
+        return Ok(products.iter().map(|product| top.join(product)).collect());
+    }
+    let entries = std::fs::read_dir(&top).with_context(|| {
         format!(
             "{} cannot be read: run it in the source tree, or give --content",
             top.display()
@@ -306,7 +328,7 @@ fn definition_folders(top: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in entries {
         let folder = entry?.path();
-        if folder.join("parser.toml").try_exists()? {
+        if folder.join("parser.toml").is_file() {
             folders.push(folder);
         }
     }
