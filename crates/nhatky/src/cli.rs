@@ -256,6 +256,9 @@ pub(crate) enum Parsers {
         /// Writes the stated events anew from what the samples give now; look at the difference before you keep it.
         #[arg(long)]
         bless: bool,
+        /// Also names the slots and keys of each definition that no sample notices.
+        #[arg(long)]
+        unnoticed: bool,
         /// The products to test; all when left out.
         #[arg(value_name = "PRODUCT")]
         products: Vec<String>,

@@ -31,7 +31,7 @@ pub(crate) struct Definition {
     pub(crate) symbols: Symbols,
     prefix: Box<[Template]>,
     body: Option<Body>,
-    mapping: Mapping,
+    pub(crate) mapping: Mapping,
     steps: Box<[Step]>,
     finally: Box<[Step]>,
     defaults: Box<[(Symbol, Fixed)]>,
@@ -103,6 +103,23 @@ pub(crate) enum DefinitionError {
 const SOURCE_BYTES_MAX: usize = 1 << 20;
 
 impl Definition {
+    /// Hands every template to `each`, with the message it belongs to or what else it does.
+    pub(crate) fn each_template(&mut self, each: &mut dyn FnMut(&str, &mut Template)) {
+        for template in &mut self.prefix {
+            each("prefix", template);
+        }
+        let shared = self.steps.iter_mut().chain(&mut self.finally);
+        for template in shared.flat_map(Step::templates_mut) {
+            each("every message", template);
+        }
+        for message in &mut self.messages {
+            let own = message.steps.iter_mut().flat_map(Step::templates_mut);
+            for template in message.templates.iter_mut().chain(own) {
+                each(&message.name, template);
+            }
+        }
+    }
+
     /// Compiles the text of a `parser.toml`.
     pub(crate) fn compile(
         name: &str,

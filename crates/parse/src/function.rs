@@ -24,7 +24,7 @@ use crate::constant::Table;
 use crate::definition::source::{Constant, OneOrMany};
 use crate::frame::{Frame, Symbol, Symbols};
 use crate::guard::{Conditions, Guard};
-use crate::template::TemplateError;
+use crate::template::{Template, TemplateError};
 
 /// A step as written: `{ fn = "lookup", from = "$status", to = "event.outcome", table = "outcome" }`.
 #[derive(Clone, Debug, Deserialize)]
@@ -78,6 +78,11 @@ pub(crate) enum StepError {
 pub(crate) trait Function: Debug + Send + Sync {
     /// Changes the values of the message; does nothing where an operand is absent.
     fn apply<'a>(&'a self, frame: &mut Frame<'a>);
+
+    /// The templates that it matches, if it does.
+    fn templates_mut(&mut self) -> &mut [Template] {
+        &mut []
+    }
 }
 
 /// What a step may refer to while it is compiled.
@@ -140,6 +145,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// The templates that its function matches.
+    pub(crate) fn templates_mut(&mut self) -> &mut [Template] {
+        self.function.templates_mut()
+    }
+
     pub(crate) fn compile(source: &StepSource, scope: &mut Scope<'_>) -> Result<Self, StepError> {
         let (_, compile) = TABLE
             .iter()

@@ -50,6 +50,7 @@ mod recognise;
 mod settings;
 mod template;
 mod testing;
+mod unnoticed;
 
 pub use explain::{Attempt, Explanation, Reason, Verdict};
 pub use framing::{parse_framed, parse_line};

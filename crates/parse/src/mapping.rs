@@ -17,8 +17,9 @@ pub(crate) struct Mapping {
     others: Option<Box<str>>,
 }
 
+/// Where the values of one key go.
 #[derive(Debug, Default)]
-struct Goals {
+pub(crate) struct Goals {
     goals: Box<[Goal]>,
     /// The definition only asks about the key, so that at full depth it is one of the others besides.
     asked_only: bool,
@@ -79,6 +80,20 @@ impl Mapping {
                 asked_only: true,
             });
             goals.goals = goals.goals.iter().copied().chain([goal]).collect();
+        }
+    }
+
+    /// The keys that are mapped to something.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let mapped = self.by_key.iter().filter(|(_, goals)| !goals.asked_only);
+        mapped.map(|(key, _)| &**key)
+    }
+
+    /// Exchanges where the values of a key go.
+    pub(crate) fn exchange(&mut self, key: &str, goals: Option<Goals>) -> Option<Goals> {
+        match goals {
+            Some(goals) => self.by_key.insert(key.into(), goals),
+            None => self.by_key.remove(key),
         }
     }
 

@@ -10,7 +10,7 @@ mod matcher;
 mod slot;
 mod syntax;
 
-pub(crate) use compile::TemplateError;
+pub(crate) use compile::{Into, TemplateError};
 pub(crate) use matcher::Ends;
 pub(crate) use slot::ip;
 
@@ -28,6 +28,11 @@ impl Template {
         let items = syntax::parse(text)?;
         let nodes = compile::compile(&items, symbols, text)?;
         Ok(Self { nodes })
+    }
+
+    /// Hands every slot's place for its value to `each`, in the order in which they stand.
+    pub(crate) fn each_into(&mut self, each: &mut dyn FnMut(&mut Into)) {
+        compile::each_into(&mut self.nodes, each);
     }
 
     /// Matches the whole text, or its beginning, and puts the slots into the frame. The end of what matched.

@@ -24,9 +24,9 @@ pub struct TestReport {
 }
 
 /// A sample: a line of `samples.log`, or of `samples.jsonl`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sample {
+pub(crate) struct Sample {
     raw: String,
     #[serde(default)]
     tz: Option<String>,
@@ -100,39 +100,23 @@ impl Parsers {
     }
 
     fn sample_events(&self, folder: &Path) -> Result<Vec<Map<String, Value>>, LoadError> {
-        let lines = read(&folder.join("samples.log"))?.unwrap_or_default();
-        let objects = read(&folder.join("samples.jsonl"))?.unwrap_or_default();
-        let mut events = Vec::new();
-        for line in lines.lines() {
-            let sample = Sample {
-                raw: line.to_owned(),
-                tz: None,
-                product_hint: None,
-                layout: None,
-                listener: None,
-            };
-            events.push(self.sample_event(sample, folder));
-        }
-        for line in objects.lines() {
-            let sample = serde_json::from_str(line).map_err(|error| LoadError::Definition {
-                parser: folder.display().to_string(),
-                problem: format!("samples.jsonl: {error}"),
-            })?;
-            events.push(self.sample_event(sample, folder));
-        }
-        Ok(events)
+        let samples = samples(folder)?;
+        let events = samples
+            .iter()
+            .map(|sample| self.sample_event(sample, folder));
+        Ok(events.collect())
     }
 
-    fn sample_event(&self, sample: Sample, folder: &Path) -> Map<String, Value> {
+    pub(crate) fn sample_event(&self, sample: &Sample, folder: &Path) -> Map<String, Value> {
         let listener = sample.listener.as_deref().unwrap_or("sample");
-        let product = name(folder);
+        let own = product(folder);
         let settings = SenderSettings {
-            zone: sample.tz,
-            product: sample.product_hint,
+            zone: sample.tz.clone(),
+            product: sample.product_hint.clone(),
             layouts: sample
                 .layout
-                .into_iter()
-                .map(|layout| (product.clone(), layout))
+                .iter()
+                .map(|layout| (own.clone(), layout.clone()))
                 .collect(),
         };
         let settings = ParseSettings::default().with_sender(listener, settings);
@@ -142,7 +126,7 @@ impl Parsers {
             peer: None,
             identity: None,
         };
-        let record = Record::new(Arc::new(origin), NOW, Bytes::from(sample.raw));
+        let record = Record::new(Arc::new(origin), NOW, Bytes::from(sample.raw.clone()));
         let mut event = Event::default();
         self.parse_into(
             &record,
@@ -160,19 +144,19 @@ impl Parsers {
     }
 
     fn uncovered(&self, folder: &Path, events: &[Map<String, Value>]) -> Vec<String> {
-        let product = name(folder);
+        let own = product(folder);
         let text = |event: &Map<String, Value>, name: &str| {
             event.get(name).and_then(Value::as_str).map(str::to_owned)
         };
         let shown: BTreeSet<String> = events
             .iter()
-            .filter(|event| text(event, "nhatky.product").as_deref() == Some(&product))
+            .filter(|event| text(event, "nhatky.product").as_deref() == Some(&own))
             .filter_map(|event| text(event, "nhatky.message"))
             .collect();
         let definition = self
             .definitions
             .iter()
-            .find(|known| *known.name == *product);
+            .find(|known| *known.name == *own);
         let messages = definition
             .iter()
             .flat_map(|definition| &definition.messages);
@@ -201,7 +185,29 @@ fn compare(
     }
 }
 
-fn name(folder: &Path) -> String {
+/// The samples of a parser's folder: first the lines, then the objects.
+pub(crate) fn samples(folder: &Path) -> Result<Vec<Sample>, LoadError> {
+    let lines = read(&folder.join("samples.log"))?.unwrap_or_default();
+    let objects = read(&folder.join("samples.jsonl"))?.unwrap_or_default();
+    let mut samples: Vec<Sample> = lines
+        .lines()
+        .map(|line| Sample {
+            raw: line.to_owned(),
+            ..Sample::default()
+        })
+        .collect();
+    for line in objects.lines() {
+        let sample = serde_json::from_str(line).map_err(|error| LoadError::Definition {
+            parser: folder.display().to_string(),
+            problem: format!("samples.jsonl: {error}"),
+        })?;
+        samples.push(sample);
+    }
+    Ok(samples)
+}
+
+/// The product whose folder it is.
+pub(crate) fn product(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }

@@ -40,6 +40,7 @@ pub(crate) fn parsers(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode>
         cli::Parsers::Test {
             content,
             bless,
+            unnoticed,
             products,
         } => {
             let folders = definition_folders(content, products)?;
@@ -49,7 +50,11 @@ pub(crate) fn parsers(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode>
                     .iter()
                     .try_for_each(|folder| parsers.bless(folder))?;
             }
-            test_parsers(content, &folders, texts)
+            let tested = test_parsers(content, &folders, texts)?;
+            if *unnoticed && show_unnoticed(&folders)? {
+                return Ok(ExitCode::from(1));
+            }
+            Ok(tested)
         }
     }
 }
@@ -301,6 +306,21 @@ fn test_parsers(content: &Content, folders: &[PathBuf], texts: &Texts) -> Result
     }
     output::note(&texts.say("parsers.bad", &[("failed", &failed), ("samples", &samples)]))?;
     Ok(ExitCode::from(1))
+}
+
+/// Names what the samples do not notice; whether there is any.
+fn show_unnoticed(folders: &[PathBuf]) -> Result<bool> {
+    let mut any = false;
+    for folder in folders {
+        for slot in Parsers::unnoticed(folder)? {
+            any = true;
+            output::line(&format!(
+                "{}: no sample notices {slot}",
+                folder.display()
+            ))?;
+        }
+    }
+    Ok(any)
 }
 
 /// The folders of those products, or of all.

@@ -40,6 +40,10 @@ impl Function for Match {
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
         apply_first(&self.templates, self.from, frame);
     }
+
+    fn templates_mut(&mut self) -> &mut [Template] {
+        &mut self.templates
+    }
 }
 
 /// Whether one of the templates matches the whole value.

@@ -164,6 +164,21 @@ fn kind_of<'k>(name: &str, kind: &'k str) -> &'k str {
     }
 }
 
+pub(super) fn each_into(nodes: &mut [Node], each: &mut dyn FnMut(&mut Into)) {
+    for node in nodes {
+        match node {
+            Node::Literal(_) => {}
+            Node::Fixed { into, .. } | Node::Open { into, .. } => each(into),
+            Node::Optional(inner) => each_into(inner, each),
+            Node::OneOf(branches) => {
+                for branch in branches {
+                    each_into(branch, each);
+                }
+            }
+        }
+    }
+}
+
 /// What may stand after a node.
 #[derive(Clone, Debug, Default)]
 struct Follow {

@@ -1,0 +1,33 @@
+//! The samples of every parser notice when a slot or a mapped key of its definition is dropped.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parse::Parsers;
+
+#[test]
+fn every_slot_is_noticed_by_a_sample() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../parsers");
+    let folders: Vec<_> = std::fs::read_dir(root)
+        .expect("parsers/ is part of the repository")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.join("parser.toml").is_file())
+        .collect();
+    let (next, problems) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let unnoticed = Parsers::unnoticed(folder).expect("the definition compiles");
+            let name = folder.file_name().expect("a name").to_string_lossy();
+            let told = unnoticed.iter().map(|slot| format!("{name}: {slot}"));
+            problems.lock().expect("no panic before").extend(told);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let problems = problems.into_inner().expect("no panic before");
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
