@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use event::{Micros, Record};
+use event::Micros;
 use regex::bytes::Regex;
 
 /// A message longer than this is cut and marked, like one from the network.
@@ -19,15 +19,6 @@ pub(crate) struct Message {
     pub(crate) bytes: Vec<u8>,
     /// Its length in the file where it was cut.
     pub(crate) original_bytes: Option<u64>,
-}
-
-impl Message {
-    /// Marks the record where the message was cut.
-    pub(crate) fn mark(&self, record: &mut Record) {
-        if let Some(original_bytes) = self.original_bytes {
-            record.mark = Some(event::Mark::Truncated { original_bytes });
-        }
-    }
 }
 
 /// The messages of a log file, one after another.

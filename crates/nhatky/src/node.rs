@@ -16,7 +16,7 @@ use event::{Clock, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
 use journal::{Journal, Options};
 use registry::{Registry, SourceLimits};
-use server::{Access, DetectorVitals, Vitals};
+use server::{Access, DetectorVitals, Imports, Vitals};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -41,6 +41,7 @@ pub(crate) struct Node {
     pub(crate) understanding: Arc<ArcSwap<Understanding>>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) pipeline: Pipeline,
+    imports: Arc<Imports>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -84,6 +85,13 @@ impl Node {
         for problem in rules.problems() {
             warn!(%problem, "a rule cannot be used");
         }
+        let imports = Arc::new(Imports::new(
+            journal.reader(),
+            journal.appender(),
+            Arc::clone(&clock),
+            Arc::clone(&disk),
+            data.state().join("import.json"),
+        ));
         let checkpoint = data.state().join("detector");
         let detector = restore(&checkpoint, &rules);
         let pipeline = Pipeline::start(Parts {
@@ -114,6 +122,7 @@ impl Node {
             understanding,
             rules,
             pipeline,
+            imports,
             stop,
             tasks,
         })
@@ -210,6 +219,7 @@ impl Node {
             index: Arc::clone(&self.index),
             events: Arc::clone(&self.events) as _,
             journal: self.journal.reader(),
+            imports: Arc::clone(&self.imports),
             vitals: Arc::new(NodeVitals {
                 journal: Arc::clone(&self.journal),
                 progress: Arc::clone(&self.pipeline.progress),

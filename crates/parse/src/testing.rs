@@ -153,10 +153,7 @@ impl Parsers {
             .filter(|event| text(event, "nhatky.product").as_deref() == Some(&own))
             .filter_map(|event| text(event, "nhatky.message"))
             .collect();
-        let definition = self
-            .definitions
-            .iter()
-            .find(|known| *known.name == *own);
+        let definition = self.definitions.iter().find(|known| *known.name == *own);
         let messages = definition
             .iter()
             .flat_map(|definition| &definition.messages);

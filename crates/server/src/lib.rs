@@ -31,6 +31,7 @@ mod extract;
 mod guard;
 mod health;
 mod http;
+mod imports;
 mod metrics;
 mod own_records;
 mod parts;
@@ -41,6 +42,7 @@ mod searches;
 
 pub use access::Access;
 pub use http::{HttpServer, ServeError, TlsFiles};
+pub use imports::{ImportError, ImportedFile, ImportedMessage, Imports};
 pub use parts::{DetectorVitals, Options, Parts, Vitals};
 pub use problem::ProblemBody;
 pub use routes::{openapi, routes};

@@ -12,6 +12,8 @@ use journal::Reader;
 use registry::{AuditSink, Registry};
 use tokio::sync::watch;
 
+use crate::imports::Imports;
+
 /// What the server shows and asks.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -25,6 +27,8 @@ pub struct Parts {
     pub events: Arc<dyn EventSource>,
     /// What arrives, for the live tail.
     pub journal: Reader,
+    /// Takes old log files in.
+    pub imports: Arc<Imports>,
     /// How the rest is doing.
     pub vitals: Arc<dyn Vitals>,
     /// Takes the record of each search.

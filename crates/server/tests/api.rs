@@ -563,6 +563,40 @@ async fn the_description_names_every_route_and_every_type() {
     }
 }
 
+#[tokio::test]
+async fn imported_messages_are_taken_once_and_in_order() {
+    let node = Node::start().await;
+    let path = "/api/v1/imports/00112233445566778899aabb";
+    let messages = |messages: Value| json!({"source": "old.log", "reference_time": "2026-10-11T22:14:15+07:00", "messages": messages});
+    let one = json!({"offset": 0, "raw": FAILED});
+    let two = json!({"offset": 200, "raw_b64": "b2xkIP8="});
+    let (status, reply) = node.send("POST", path, &messages(json!([one, two]))).await;
+    assert_eq!(
+        (status, &reply["accepted"]),
+        (StatusCode::OK, &json!(2)),
+        "{reply}"
+    );
+    let three = json!({"offset": 300, "raw": "old three"});
+    let (_, reply) = node
+        .send("POST", path, &messages(json!([one, two, three])))
+        .await;
+    assert_eq!(reply["accepted"], 1, "what is there already is passed over");
+    let (_, progress) = node.get(path).await;
+    assert_eq!(progress, json!({"last_offset": 300, "durable_seq": 3}));
+    for wrong in [
+        json!([three, one]),
+        json!([{"offset": 400}]),
+        json!([{"offset": 400, "raw_b64": "?"}]),
+    ] {
+        let (status, _) = node.send("POST", path, &messages(wrong)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+    let (status, _) = node
+        .send("POST", "/api/v1/imports/x", &messages(json!([one])))
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
 fn collect_references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::Object(members) => {

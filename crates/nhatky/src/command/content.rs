@@ -314,10 +314,7 @@ fn show_unnoticed(folders: &[PathBuf]) -> Result<bool> {
     for folder in folders {
         for slot in Parsers::unnoticed(folder)? {
             any = true;
-            output::line(&format!(
-                "{}: no sample notices {slot}",
-                folder.display()
-            ))?;
+            output::line(&format!("{}: no sample notices {slot}", folder.display()))?;
         }
     }
     Ok(any)

@@ -161,29 +161,57 @@ fn an_import_can_be_repeated_without_doubling_anything() {
         .map(|number| format!("Oct 11 22:14:15 may sshd[1]: old line {number}\n"))
         .collect();
     std::fs::write(&file, &lines).expect("written");
+    let data = nhatky.data();
     for _ in 0..2 {
-        let imported = import(&nhatky, &file);
-        assert!(imported.status.success(), "{}", text(&imported.stderr));
+        import(["--data".as_ref(), data.as_os_str()], &file);
     }
-    std::fs::write(
-        &file,
-        lines + "Oct 11 22:14:16 may sshd[1]: old line 1000\n",
-    )
-    .expect("written");
-    assert!(import(&nhatky, &file).status.success());
+    let longer = lines + "Oct 11 22:14:16 may sshd[1]: old line 1000 \u{1f4a5}\n";
+    std::fs::write(&file, &longer).expect("written");
+    import(["--data".as_ref(), data.as_os_str()], &file);
     let found = nhatky.command(&["search", "--json", "--limit", "5000", "\"old line\""]);
     assert!(found.status.success(), "{}", text(&found.stderr));
     assert_eq!(text(&found.stdout).lines().count(), 1001);
+    // A running server goes on where the data directory was left, and takes bytes that are no text.
+    nhatky.start();
+    let mut longest = longer.into_bytes();
+    longest.extend(b"Oct 11 22:14:17 may sshd[1]: old line 1001 \xff\n");
+    std::fs::write(&file, &longest).expect("written");
+    let server = nhatky.url("");
+    for _ in 0..2 {
+        import(["--server".as_ref(), server.as_ref()], &file);
+    }
+    nhatky.wait_for_count("\"old line\"", 1002);
+    let found = nhatky.all("\"old line 1001\"");
+    assert_eq!(found[0]["nhatky.transport"], "import", "{}", found[0]);
 }
 
-fn import(nhatky: &Nhatky, file: &std::path::Path) -> std::process::Output {
+#[test]
+fn rules_run_over_what_a_running_server_imports() {
+    let nhatky = Nhatky::started();
+    let file = nhatky.beside("attack.log");
+    let lines: String = (0..12)
+        .map(|second| {
+            format!("Oct 11 22:14:{second:02} may sshd[1]: Failed password for an from 203.0.113.9 port 22 ssh2\n")
+        })
+        .collect();
+    std::fs::write(&file, lines).expect("written");
+    let server = nhatky.url("");
+    let found = import(
+        ["--detect".as_ref(), format!("--server={server}").as_ref()],
+        &file,
+    );
+    assert!(found.contains("login-failures-account"), "{found}");
+    let stored = nhatky.get("/api/v1/detections", &[("rule", "login-failures-account")]);
+    assert_eq!(stored["items"].as_array().map(Vec::len), Some(1));
+}
+
+/// Imports a file there; what the command prints.
+fn import(place: [&std::ffi::OsStr; 2], file: &std::path::Path) -> String {
     let mut command = binary();
-    command
-        .arg("import")
-        .arg("--data")
-        .arg(nhatky.data())
-        .arg(file);
-    command.output().expect("it runs")
+    command.arg("import").args(place).arg(file);
+    let output = command.output().expect("it runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub(crate) mod detections;
 pub(crate) mod events;
 pub(crate) mod fields;
 pub(crate) mod histogram;
+pub(crate) mod imports;
 pub(crate) mod losses;
 pub(crate) mod rules;
 pub(crate) mod search;
@@ -66,9 +67,15 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
-/// Routes that answer for as long as they are listened to.
+/// Routes that answer for as long as they are listened to, or as there is work for them.
 pub(crate) fn streams() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(tail::tail))
+    let imports = OpenApiRouter::new()
+        .routes(routes!(imports::progress, imports::append))
+        .routes(routes!(imports::detect))
+        .layer(DefaultBodyLimit::max(imports::MESSAGES_BYTES_MAX));
+    OpenApiRouter::new()
+        .routes(routes!(tail::tail))
+        .merge(imports)
 }
 
 /// A question as it goes on record.

@@ -150,6 +150,13 @@ impl Node {
             index: Arc::clone(&index),
             events,
             journal: journal.reader(),
+            imports: Arc::new(server::Imports::new(
+                journal.reader(),
+                journal.appender(),
+                Arc::<ManualClock>::clone(&clock),
+                Arc::new(RealDisk),
+                at("import.json"),
+            )),
             vitals: Arc::new(Doing {
                 journal: Arc::clone(&journal),
                 detector: Detector::new(Arc::clone(&rules), Mode::Live).status(),
