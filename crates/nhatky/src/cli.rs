@@ -57,7 +57,7 @@ pub(crate) enum Command {
     /// The rules: list, show, test, backtest.
     #[command(subcommand)]
     Rules(Rules),
-    /// The parser definitions: list, test.
+    /// The parser definitions: list, test, coverage, bench.
     #[command(subcommand)]
     Parsers(Parsers),
     /// Who sends what.
@@ -260,6 +260,25 @@ pub(crate) enum Parsers {
         #[arg(long)]
         unnoticed: bool,
         /// The products to test; all when left out.
+        #[arg(value_name = "PRODUCT")]
+        products: Vec<String>,
+    },
+    /// What each definition knows: messages, classes, samples.
+    Coverage {
+        #[command(flatten)]
+        content: Content,
+        /// Writes the page `docs/parser-coverage.md`.
+        #[arg(long)]
+        markdown: bool,
+        /// The products; all when left out.
+        #[arg(value_name = "PRODUCT")]
+        products: Vec<String>,
+    },
+    /// What a line of each product costs.
+    Bench {
+        #[command(flatten)]
+        content: Content,
+        /// The products; all when left out.
         #[arg(value_name = "PRODUCT")]
         products: Vec<String>,
     },

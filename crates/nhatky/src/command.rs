@@ -2,12 +2,13 @@
 
 pub(crate) mod alerts;
 pub(crate) mod check;
-pub(crate) mod content;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod listing;
 pub(crate) mod parse;
+pub(crate) mod parsers;
 pub(crate) mod reindex;
+pub(crate) mod rules;
 pub(crate) mod search;
 pub(crate) mod serve;
 pub(crate) mod token;

@@ -52,7 +52,7 @@ fn run(command: Command, texts: &Texts) -> Result<ExitCode> {
     // These need neither threads nor a server.
     match command {
         Command::Parse(args) => return command::parse::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Parsers(command) => return command::content::parsers(&command, texts),
+        Command::Parsers(command) => return command::parsers::run(&command, texts),
         Command::Verify(args) => return command::verify::run(&args, texts),
         Command::Check(args) => return command::check::run(&args, texts),
         Command::Serve(_) => own_log::start("info"),
@@ -71,7 +71,7 @@ async fn run_async(command: Command, texts: &Texts) -> Result<ExitCode> {
         Command::Import(args) => command::import::run(args, texts).await,
         Command::Search(args) => command::search::run(args, texts).await,
         Command::Tail(args) => command::search::tail(args, texts).await,
-        Command::Rules(command) => return command::content::rules(command, texts).await,
+        Command::Rules(command) => return command::rules::run(command, texts).await,
         Command::Sources(listing) => listing::run(&listing, SOURCES, texts).await,
         Command::Losses(listing) => listing::run(&listing, LOSSES, texts).await,
         Command::Alerts(command) => command::alerts::run(command, texts).await,

@@ -103,6 +103,16 @@ pub(crate) enum DefinitionError {
 const SOURCE_BYTES_MAX: usize = 1 << 20;
 
 impl Definition {
+    /// Where keys go: those of the body, and those that functions take apart.
+    pub(crate) fn mappings_mut(&mut self) -> impl Iterator<Item = &mut Mapping> {
+        let own = self
+            .messages
+            .iter_mut()
+            .flat_map(|message| &mut message.steps);
+        let steps = self.steps.iter_mut().chain(&mut self.finally).chain(own);
+        std::iter::once(&mut self.mapping).chain(steps.filter_map(Step::mapping_mut))
+    }
+
     /// Hands every template to `each`, with the message it belongs to or what else it does.
     pub(crate) fn each_template(&mut self, each: &mut dyn FnMut(&str, &mut Template)) {
         for template in &mut self.prefix {

@@ -24,6 +24,7 @@ use crate::constant::Table;
 use crate::definition::source::{Constant, OneOrMany};
 use crate::frame::{Frame, Symbol, Symbols};
 use crate::guard::{Conditions, Guard};
+use crate::mapping::Mapping;
 use crate::template::{Template, TemplateError};
 
 /// A step as written: `{ fn = "lookup", from = "$status", to = "event.outcome", table = "outcome" }`.
@@ -78,6 +79,11 @@ pub(crate) enum StepError {
 pub(crate) trait Function: Debug + Send + Sync {
     /// Changes the values of the message; does nothing where an operand is absent.
     fn apply<'a>(&'a self, frame: &mut Frame<'a>);
+
+    /// Where it puts keys, if it takes any apart.
+    fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        None
+    }
 
     /// The templates that it matches, if it does.
     fn templates_mut(&mut self) -> &mut [Template] {
@@ -145,6 +151,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Where its function puts keys.
+    pub(crate) fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        self.function.mapping_mut()
+    }
+
     /// The templates that its function matches.
     pub(crate) fn templates_mut(&mut self) -> &mut [Template] {
         self.function.templates_mut()

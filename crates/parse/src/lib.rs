@@ -36,6 +36,7 @@ mod builtin;
 mod class;
 mod constant;
 mod content;
+mod coverage;
 mod definition;
 mod explain;
 mod format;
@@ -52,6 +53,7 @@ mod template;
 mod testing;
 mod unnoticed;
 
+pub use coverage::{Coverage, MessageCoverage, SampleRun};
 pub use explain::{Attempt, Explanation, Reason, Verdict};
 pub use framing::{parse_framed, parse_line};
 pub use parsers::{Depth, LoadError, Parsers, ProductInfo};

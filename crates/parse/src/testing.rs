@@ -39,6 +39,13 @@ pub(crate) struct Sample {
     listener: Option<String>,
 }
 
+impl Sample {
+    /// Its bytes as they arrive.
+    pub(crate) fn raw(&self) -> &str {
+        &self.raw
+    }
+}
+
 /// Samples are read as if received then: 2026-10-11T15:20:00Z.
 const NOW: Micros = Micros(1_791_732_000 * Micros::PER_SECOND);
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::content::unreadable;
+use crate::definition::Definition;
 use crate::mapping::Goals;
 use crate::template::Into;
 use crate::{LoadError, Parsers};
@@ -40,7 +41,7 @@ impl Parsers {
             parsers.exchange_slot(number, kept);
         }
         for key in parsers.mapped_keys() {
-            let kept = parsers.exchange_key(&key, None);
+            let kept = parsers.exchange_key(&key, Vec::new());
             if !notices(&parsers) {
                 unnoticed.push(format!("[map] {key}"));
             }
@@ -58,9 +59,17 @@ impl Parsers {
         keys
     }
 
-    fn exchange_key(&mut self, key: &str, goals: Option<Goals>) -> Option<Goals> {
-        let definition = self.definitions.first_mut()?;
-        definition.mapping.exchange(key, goals)
+    /// Takes the key out of every mapping, or puts back where it went; gives where it went.
+    fn exchange_key(&mut self, key: &str, goals: Vec<Option<Goals>>) -> Vec<Option<Goals>> {
+        let mut goals = goals.into_iter();
+        let mappings = self
+            .definitions
+            .first_mut()
+            .into_iter()
+            .flat_map(Definition::mappings_mut);
+        mappings
+            .map(|mapping| mapping.exchange(key, goals.next().flatten()))
+            .collect()
     }
 
     /// Puts `into` in the place of the only definition's slot of that number; gives what it was and how people name it.

@@ -69,6 +69,10 @@ pub(super) fn object(
 }
 
 impl Function for Object {
+    fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        Some(&mut self.mapping)
+    }
+
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
         let Some(text) = frame.get(self.from).and_then(Piece::text) else {
             return;

@@ -87,6 +87,10 @@ pub(super) fn pairs(
 }
 
 impl Function for Pairs {
+    fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        Some(&mut self.mapping)
+    }
+
     fn apply<'a>(&'a self, frame: &mut Frame<'a>) {
         match frame.get(self.from).and_then(Piece::text) {
             Some(Cow::Borrowed(text)) => pairs::pairs(text, self.spec, |key, value| {

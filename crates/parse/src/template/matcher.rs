@@ -34,6 +34,8 @@ pub(crate) fn run<'a>(
 
 /// Steps beyond one for each byte of the text: enough for the longest templates with all their optional parts.
 const BUDGET_STEPS: usize = 4096;
+/// Searching for what may follow a slot is far cheaper than a step, but not free.
+const SEARCHED_BYTES_A_STEP: usize = 64;
 
 struct Matcher<'a, 'f> {
     text: &'a str,
@@ -169,15 +171,27 @@ impl<'a> Matcher<'a, '_> {
         let captured = self.frame.captures.len();
         let window = self.rest(at);
         let mut places = Places::new(kind, window, stops);
-        while let Some(length) = places.next(window, stops) {
+        loop {
+            let searched_from = places.bound;
+            let found = places.next(window, stops);
+            let reached = if found.is_some() { places.bound } else { 0 };
+            self.spend(searched_from.abs_diff(reached) / SEARCHED_BYTES_A_STEP);
+            let Some(length) = found else {
+                return Outcome::Cut;
+            };
             let value = window.get(..length).unwrap_or_default();
             self.capture(into, Piece::Text(Cow::Borrowed(value)));
             match self.run(rest, then, at + length) {
-                Outcome::Failed => self.frame.captures.truncate(captured),
-                decided => return decided,
+                // A later place gives what follows less to look through; going backwards the next one gives it more.
+                Outcome::Cut if kind != Open::Last || self.budget == 0 => return Outcome::Cut,
+                Outcome::Matched => return Outcome::Matched,
+                Outcome::Failed | Outcome::Cut => self.frame.captures.truncate(captured),
             }
         }
-        Outcome::Cut
+    }
+
+    fn spend(&mut self, steps: usize) {
+        self.budget = self.budget.saturating_sub(steps);
     }
 
     fn capture(&mut self, into: Into, piece: Piece<'a>) {

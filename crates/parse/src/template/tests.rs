@@ -35,6 +35,17 @@ fn check(template: &str, text: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
+fn the_last_place_leaves_room_for_what_follows() {
+    check(
+        "query '<a:last>/<b:word>/<c:word>' denied",
+        "query 'x.example/A/IN' denied",
+        &[("a", "x.example"), ("b", "A"), ("c", "IN")],
+    );
+    let slashes = "/".repeat(1 << 16);
+    assert_eq!(slots("<a:last>/<b:word>/<c:word>#", &slashes), None);
+}
+
+#[test]
 fn slots_take_what_stands_between_literals() {
     let sshd = "Failed <$how> for {?invalid user }<user.name:last> from <source:address> port <source.port>{? <_>}";
     check(

@@ -1,10 +1,10 @@
-//! `nhatky rules` and `nhatky parsers`: the tools of those who write content. They need no server.
+//! `nhatky rules`: the tools of those who write rules. Only the backtest needs a data directory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use detect::{Detector, Mode, Output, RuleInfo, RuleText, Rules, TunableInfo};
 use event::Event;
 use parse::{Depth, ParseSettings, Parsers};
@@ -18,7 +18,7 @@ use crate::output;
 use crate::terminal::{self, cell};
 use crate::texts::{Language, Texts};
 
-pub(crate) async fn rules(command: cli::Rules, texts: &Texts) -> Result<ExitCode> {
+pub(crate) async fn run(command: cli::Rules, texts: &Texts) -> Result<ExitCode> {
     match command {
         cli::Rules::List(content) => list_rules(&content, texts).map(|()| ExitCode::SUCCESS),
         cli::Rules::Show { content, id } => show_rule(&content, &id).map(|()| ExitCode::SUCCESS),
@@ -31,31 +31,6 @@ pub(crate) async fn rules(command: cli::Rules, texts: &Texts) -> Result<ExitCode
         } => backtest(&place, &span, rule.as_deref(), json, texts)
             .await
             .map(|()| ExitCode::SUCCESS),
-    }
-}
-
-pub(crate) fn parsers(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode> {
-    match command {
-        cli::Parsers::List(content) => list_parsers(content, texts).map(|()| ExitCode::SUCCESS),
-        cli::Parsers::Test {
-            content,
-            bless,
-            unnoticed,
-            products,
-        } => {
-            let folders = definition_folders(content, products)?;
-            if *bless {
-                let parsers = Parsers::load(content.content.as_deref())?;
-                folders
-                    .iter()
-                    .try_for_each(|folder| parsers.bless(folder))?;
-            }
-            let tested = test_parsers(content, &folders, texts)?;
-            if *unnoticed && show_unnoticed(&folders)? {
-                return Ok(ExitCode::from(1));
-            }
-            Ok(tested)
-        }
     }
 }
 
@@ -258,97 +233,4 @@ async fn backtest(
         ]);
     }
     output::line(&table.trim_fmt())
-}
-
-fn list_parsers(content: &Content, texts: &Texts) -> Result<()> {
-    let parsers = Parsers::load(content.content.as_deref())?;
-    if output::as_json(content.json) {
-        return parsers.products().try_for_each(|product| {
-            output::json(&json!({ "product": product.name, "title": product.title, "category": product.category }))
-        });
-    }
-    let columns = ["column.product", "column.category", "column.name"];
-    let mut table = terminal::table(columns.iter().map(|key| texts.say(key, &[])).collect());
-    for product in parsers.products() {
-        table.add_row([
-            cell(&product.name),
-            cell(product.category.name()),
-            cell(&product.title),
-        ]);
-    }
-    output::line(&table.trim_fmt())
-}
-
-fn test_parsers(content: &Content, folders: &[PathBuf], texts: &Texts) -> Result<ExitCode> {
-    let parsers = Parsers::load(content.content.as_deref())?;
-    let (mut products, mut samples, mut failed) = (0_usize, 0, 0);
-    for folder in folders {
-        let report = parsers.test(folder)?;
-        products += 1;
-        samples += report.samples;
-        failed += report.differences.len();
-        for difference in report.differences {
-            output::line(&format!("{}: {difference}", folder.display()))?;
-        }
-        for message in report.uncovered {
-            output::note(&format!(
-                "{}: no sample shows the message {message}",
-                folder.display()
-            ))?;
-        }
-    }
-    if failed == 0 {
-        output::note(&texts.say(
-            "parsers.good",
-            &[("products", &products), ("samples", &samples)],
-        ))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    output::note(&texts.say("parsers.bad", &[("failed", &failed), ("samples", &samples)]))?;
-    Ok(ExitCode::from(1))
-}
-
-/// Names what the samples do not notice; whether there is any.
-fn show_unnoticed(folders: &[PathBuf]) -> Result<bool> {
-    let mut any = false;
-    for folder in folders {
-        for slot in Parsers::unnoticed(folder)? {
-            any = true;
-            output::line(&format!("{}: no sample notices {slot}", folder.display()))?;
-        }
-    }
-    Ok(any)
-}
-
-/// The folders of those products, or of all.
-///
-/// Samples stand beside their definitions: in the site's `content/parsers`, or in `parsers/` of the source tree.
-fn definition_folders(content: &Content, products: &[String]) -> Result<Vec<PathBuf>> {
-    let top = content
-        .content
-        .as_deref()
-        .unwrap_or(Path::new("."))
-        .join("parsers");
-    let missing = |product: &&String| !top.join(product).join("parser.toml").is_file();
-    if let Some(missing) = products.iter().find(missing) {
-        bail!("no parser {missing} in {}", top.display());
-    }
-    if !products.is_empty() {
-        return Ok(products.iter().map(|product| top.join(product)).collect());
-    }
-    let entries = std::fs::read_dir(&top).with_context(|| {
-        format!(
-            "{} cannot be read: run it in the source tree, or give --content",
-            top.display()
-        )
-    })?;
-    let mut folders = Vec::new();
-    for entry in entries {
-        let folder = entry?.path();
-        if folder.join("parser.toml").is_file() {
-            folders.push(folder);
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }
