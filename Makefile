@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup run build test lint unit doc-test bench torture
+.PHONY: help setup run build test lint unit doc-test bench torture fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -35,3 +35,6 @@ bench: build ## the table of figures, from the release binary
 
 torture: ## 100,000 seeds of the simulated disk
 	NHATKY_SEEDS=100000 cargo nextest run -p journal --release --locked
+
+fuzz: ## each decoder and parser against libFuzzer, FUZZ_SECONDS (60) each
+	scripts/fuzz

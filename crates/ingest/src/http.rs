@@ -8,12 +8,12 @@ mod auth;
 mod body;
 mod budget;
 mod bulk;
-mod bulk_body;
+pub(crate) mod bulk_body;
 mod handshake;
 mod inflate;
 mod ingest;
 mod input;
-mod items;
+pub(crate) mod items;
 mod problem;
 
 use axum::Router;

@@ -65,6 +65,8 @@ mod certificate;
 mod config;
 mod context;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod http;
 mod intake;
 mod losses;
