@@ -100,7 +100,9 @@ impl Body {
                 count >= *pairs_min
             }
             Self::Json => {
-                let each = |key: &str, value: Scalar<'_>| mapping.take(key, scalar(value), frame);
+                let each = |key: &str, value: Scalar<'_>| {
+                    mapping.take_one_of(key, scalar(value), frame);
+                };
                 json::flatten(text, Limits::DEFAULT, each).is_ok()
             }
             Self::Cef => take_cef(text, mapping, frame),

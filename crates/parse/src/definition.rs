@@ -11,7 +11,7 @@ use crate::constant::{Fixed, Table};
 use crate::frame::{Frame, Piece, Symbol, Symbols};
 use crate::function::{Scope, Step, StepError};
 use crate::guard::Guard;
-use crate::header::Zone;
+use crate::header::{Header, Zone};
 use crate::mapping::Mapping;
 use crate::template::{Ends, Template, TemplateError};
 use source::{Constant, DefinitionSource, MessageSource, OneOrMany, Subject};
@@ -38,6 +38,8 @@ pub(crate) struct Definition {
     dispatch: Option<Symbol>,
     /// `$rest`, which holds what follows the prefix, if the definition names it.
     rest: Option<Symbol>,
+    /// `$header.app`, `$header.msgid`, `$header.data`, where the definition names them.
+    header: [Option<Symbol>; 3],
     pub(crate) messages: Box<[Message]>,
     /// Messages by dispatched value; those without a code are in every list.
     by_code: HashMap<Box<str>, Box<[u16]>, ahash::RandomState>,
@@ -158,7 +160,12 @@ impl Definition {
         }
         let defaults = constants(&source.set, &mut symbols);
         let dispatch = source.dispatch.as_deref().map(|name| symbols.intern(name));
-        let rest = text.contains("\"$rest\"").then(|| symbols.intern("$rest"));
+        let mut named = |name: &str| {
+            let is_named = text.contains(&format!("\"{name}\""));
+            is_named.then(|| symbols.intern(name))
+        };
+        let rest = named("$rest");
+        let header = ["$header.app", "$header.msgid", "$header.data"].map(named);
         let layout = layout(&source)?;
         if let Some(layout) = &layout {
             layout.intern(&mut symbols)?;
@@ -185,6 +192,7 @@ impl Definition {
             defaults,
             dispatch,
             rest,
+            header,
             by_code: by_code(&source.messages),
             by_byte: by_byte(&source.messages, &messages),
             messages: messages.into(),
@@ -195,12 +203,23 @@ impl Definition {
     }
 
     /// Fills the frame from the message's text, if it is one of this product's. The message that it is.
+    ///
+    /// `header` is the syslog header before the text, if one stands there.
     pub(crate) fn apply<'a>(
         &'a self,
         text: &'a str,
+        header: Option<&Header<'a>>,
         layout: Option<&'a Template>,
         frame: &mut Frame<'a>,
     ) -> Option<&'a Message> {
+        if let Some(header) = header {
+            let values = [header.app_name, header.msg_id, header.structured_data];
+            for (symbol, value) in self.header.iter().zip(values) {
+                if let (Some(symbol), Some(value)) = (symbol, value) {
+                    frame.put(*symbol, Piece::Text(value.into()));
+                }
+            }
+        }
         let (text, layout_for) = match (layout, self.layout.as_ref().map(|layout| layout.message)) {
             (Some(template), Some(None)) => (
                 self.after(std::slice::from_ref(template), text, frame)?,

@@ -118,6 +118,9 @@ pub(crate) enum Piece<'a> {
     Date(Micros),
 }
 
+/// Values of one field at most: more is no list that anybody reads.
+const LIST_MAX: usize = 64;
+
 impl<'a> Piece<'a> {
     /// The value as text; `None` for lists.
     pub(crate) fn to_text(&self) -> Option<Cow<'_, str>> {
@@ -230,6 +233,21 @@ impl<'a> Frame<'a> {
             *place = u16::try_from(self.entries.len()).unwrap_or(0);
         } else if let Some(entry) = self.entries.get_mut(usize::from(*place) - 1) {
             entry.1 = Some(piece);
+        }
+    }
+
+    /// Gives the symbol this value beside those that it has.
+    pub(crate) fn add(&mut self, symbol: Symbol, piece: Piece<'a>) {
+        match self.remove(symbol) {
+            None => self.put(symbol, piece),
+            Some(Piece::List(mut pieces)) => {
+                if !pieces.contains(&piece) && pieces.len() < LIST_MAX {
+                    pieces.push(piece);
+                }
+                self.put(symbol, Piece::List(pieces));
+            }
+            Some(before) if before == piece => self.put(symbol, before),
+            Some(before) => self.put(symbol, Piece::List(vec![before, piece])),
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Goals {
 struct Goal {
     symbol: Symbol,
     kind: ValueKind,
+    /// The field may hold several values.
+    many: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,7 @@ impl Mapping {
             let goal = Goal {
                 symbol,
                 kind: ValueKind::Text,
+                many: false,
             };
             let goals = self.by_key.entry(name.into()).or_insert_with(|| Goals {
                 goals: Box::default(),
@@ -97,8 +100,17 @@ impl Mapping {
         }
     }
 
-    /// Takes one key and its value in.
+    /// Takes one key and its value in; a value that came before under that key is forgotten.
     pub(crate) fn take<'a>(&self, key: &str, value: Piece<'a>, frame: &mut Frame<'a>) {
+        self.take_how(key, value, Repeated::Replaces, frame);
+    }
+
+    /// Takes a key and one of its values in: a field that may hold several gets them all.
+    pub(crate) fn take_one_of<'a>(&self, key: &str, value: Piece<'a>, frame: &mut Frame<'a>) {
+        self.take_how(key, value, Repeated::Adds, frame);
+    }
+
+    fn take_how<'a>(&self, key: &str, value: Piece<'a>, repeated: Repeated, frame: &mut Frame<'a>) {
         let Some(goals) = self.by_key.get(key) else {
             return self.take_other(key, value, frame);
         };
@@ -106,10 +118,10 @@ impl Mapping {
             self.take_other(key, value.clone(), frame);
         }
         if let [only] = &*goals.goals {
-            return only.put(value, frame);
+            return only.put(value, repeated, frame);
         }
         for goal in &goals.goals {
-            goal.put(value.clone(), frame);
+            goal.put(value.clone(), repeated, frame);
         }
     }
 
@@ -142,6 +154,7 @@ fn goal_of(goal: &str, symbols: &mut Symbols) -> Goal {
         return Goal {
             symbol: symbols.intern_output(&format!("{name}.ip")),
             kind: ValueKind::Endpoint(symbols.intern_output(&format!("{name}.domain"))),
+            many: false,
         };
     }
     let kind = match kind {
@@ -159,14 +172,30 @@ fn goal_of(goal: &str, symbols: &mut Symbols) -> Goal {
     Goal {
         symbol: symbols.intern_output(name),
         kind,
+        many: Field::from_name(name).is_some_and(|field| field.info().many),
     }
+}
+
+/// What a further value of a key does to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeated {
+    Replaces,
+    /// It stands beside it, where the field may hold several.
+    Adds,
 }
 
 impl Goal {
     /// A value that is not of the type is left out: the raw text keeps it.
-    fn put<'a>(self, value: Piece<'a>, frame: &mut Frame<'a>) {
+    fn put<'a>(self, value: Piece<'a>, repeated: Repeated, frame: &mut Frame<'a>) {
+        let put = |piece, frame: &mut Frame<'a>| {
+            if self.many && repeated == Repeated::Adds {
+                frame.add(self.symbol, piece);
+            } else {
+                frame.put(self.symbol, piece);
+            }
+        };
         let Piece::Text(text) = &value else {
-            return frame.put(self.symbol, value);
+            return put(value, frame);
         };
         if is_nothing(text) {
             return;
@@ -185,7 +214,7 @@ impl Goal {
             },
         };
         if let Some(typed) = typed {
-            frame.put(self.symbol, typed);
+            put(typed, frame);
         }
     }
 }

@@ -350,7 +350,8 @@ impl Parsers {
         let mut frame = Frame::new(reference, line.depth, definition.symbols.len());
         frame.header_time = line.header_time(reference);
         let layout = line.sender.and_then(|sender| sender.layout(definition));
-        let mut message = definition.apply(line.header.message, layout, &mut frame);
+        let mut message =
+            definition.apply(line.header.message, Some(&line.header), layout, &mut frame);
         // Without a PRI what looked like a header may be a part of the product's own line.
         let no_header =
             line.header.priority.is_none() && line.text.len() != line.header.message.len();
@@ -358,7 +359,7 @@ impl Parsers {
         if message.is_none() && no_header {
             let mut whole = Frame::new(reference, line.depth, definition.symbols.len());
             whole.header_time = frame.header_time;
-            message = definition.apply(line.text, layout, &mut whole);
+            message = definition.apply(line.text, None, layout, &mut whole);
             if message.is_some() {
                 (frame, headless) = (whole, true);
             }

@@ -46,8 +46,14 @@ fn unbracket(value: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// What stands in the brackets that `text` starts with, and what follows them.
+///
+/// It begins with an SD-ID, which holds neither `=` nor `"` (RFC 5424 §6.3.2): Check Point's `[action:"Drop"; …]` is text.
 fn element(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('[')?;
+    let id = inner.split([' ', ']']).next()?;
+    if id.is_empty() || id.contains(['=', '"']) {
+        return None;
+    }
     let bytes = inner.as_bytes();
     let mut at = 0;
     loop {
@@ -81,6 +87,8 @@ mod tests {
         check(r#"[a x="\"]"]"#, Some((r#"[a x="\"]"]"#, "")));
         check("[a x=\"1", None);
         check("[a", None);
+        check(r#"[action:"Drop"; src:"192.0.2.1"]"#, None);
+        check("[=x]", None);
         check("- x", None);
         check("", None);
     }

@@ -78,7 +78,7 @@ impl Function for Object {
             return;
         };
         let each = |key: &str, value: json::Scalar<'_>| {
-            self.mapping.take(key, body::scalar(value), frame);
+            self.mapping.take_one_of(key, body::scalar(value), frame);
         };
         // What an object that ends too early has given is kept: the rest of the message stands.
         drop(json::flatten(&text, Limits::DEFAULT, each));

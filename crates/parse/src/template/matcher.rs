@@ -174,10 +174,16 @@ impl<'a> Matcher<'a, '_> {
         loop {
             let searched_from = places.bound;
             let found = places.next(window, stops);
-            let reached = if found.is_some() { places.bound } else { 0 };
+            let reached = match (found, kind) {
+                (Some(_), _) => places.bound,
+                (None, Open::Last) => 0,
+                (None, _) => places.limit,
+            };
             self.spend(searched_from.abs_diff(reached) / SEARCHED_BYTES_A_STEP);
             let Some(length) = found else {
-                return Outcome::Cut;
+                // White space ended the word: from a later place it may be another one.
+                let ended = kind == Open::Word && places.limit < window.len();
+                return if ended { Outcome::Failed } else { Outcome::Cut };
             };
             let value = window.get(..length).unwrap_or_default();
             self.capture(into, Piece::Text(Cow::Borrowed(value)));
@@ -255,7 +261,9 @@ impl Places {
         if self.kind == Open::Last {
             return self.next_last(window, stops);
         }
-        let searched = window.as_bytes().get(self.bound..).unwrap_or_default();
+        let longest = stops.literals.iter().map(|stop| stop.needle().len()).max();
+        let reach = (self.limit + longest.unwrap_or(0)).min(window.len());
+        let searched = window.as_bytes().get(self.bound..reach).unwrap_or_default();
         let nearest = match &*stops.literals {
             [only] => only.find(searched),
             several => several.iter().filter_map(|stop| stop.find(searched)).min(),

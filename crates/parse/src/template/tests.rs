@@ -46,6 +46,17 @@ fn the_last_place_leaves_room_for_what_follows() {
 }
 
 #[test]
+fn a_word_that_white_space_ends_is_tried_further_on() {
+    check(
+        "[<$flags:hex><_:maybe> <$verdict:word>]",
+        "[0001   D   NOERROR]",
+        &[("$flags", "0001"), ("$verdict", "NOERROR")],
+    );
+    let spaces = "[1".to_owned() + &" ".repeat(1 << 16);
+    assert_eq!(slots("[<$a:hex><_:maybe> <_:word>]", &spaces), None);
+}
+
+#[test]
 fn slots_take_what_stands_between_literals() {
     let sshd = "Failed <$how> for {?invalid user }<user.name:last> from <source:address> port <source.port>{? <_>}";
     check(
