@@ -297,5 +297,6 @@ fields! {
     NHATKY_TRANSPORT "nhatky.transport" Keyword plain one "The protocol by which it arrived.";
     NHATKY_LISTENER "nhatky.listener" Keyword plain one "The listener on which it arrived.";
     NHATKY_IDENTITY "nhatky.identity" Keyword plain one "The TLS or token identity of the sender.";
+    NHATKY_SEQUENCE "nhatky.sequence" Number plain one "The device's count of the messages that it sent here: a gap is a loss.";
     NHATKY_MESSAGE "nhatky.message" Keyword column one "Which message of its product this is: the definition's own name for it.";
 }

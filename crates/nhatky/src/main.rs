@@ -15,6 +15,7 @@ mod node;
 mod output;
 mod own_log;
 mod pipeline;
+mod sequence_gaps;
 mod terminal;
 mod texts;
 

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tracing::{error, warn};
 
 use crate::kept_events::Understanding;
+use crate::sequence_gaps::SequenceGaps;
 
 /// How long a thread waits for records before it looks whether it should stop.
 const TICK: Duration = Duration::from_millis(100);
@@ -138,6 +139,7 @@ impl Pipeline {
             batches,
             detector: parts.detector,
             sources: parts.sources,
+            gaps: SequenceGaps::default(),
             registry: parts.registry,
             alerts: parts.alerts,
             appender: parts.appender,
@@ -233,10 +235,11 @@ struct DetectorThread {
     batches: Receiver<Batch>,
     detector: Detector,
     sources: SourceTracker,
+    gaps: SequenceGaps,
     registry: Arc<Registry>,
     alerts: Arc<Alerts>,
     appender: Appender,
-    /// Evictions while older events are read again are no news.
+    /// Losses that show while older events are read again are no news.
     live_after: Seq,
     saved_at: Duration,
     sources_saved_at: Duration,
@@ -276,6 +279,9 @@ impl DetectorThread {
         let mut outputs = Vec::new();
         for event in batch {
             self.sources.observe(event);
+            for loss in self.gaps.observe(event) {
+                self.record_loss(loss);
+            }
             self.detector.observe(event, &mut outputs);
         }
         self.store(outputs);
@@ -310,7 +316,7 @@ impl DetectorThread {
                     count: update.count,
                     evidence: update.evidence,
                 }),
-                Output::Evicted(evicted) => self.record_eviction(&evicted),
+                Output::Evicted(evicted) => self.record_loss(evicted.to_loss()),
             }
         }
         while let Err(error) = self
@@ -326,14 +332,16 @@ impl DetectorThread {
         }
     }
 
-    fn record_eviction(&self, evicted: &detect::Evicted) {
+    /// Puts a loss on record, unless it shows while older events are read again: then it is on record already.
+    fn record_loss(&self, loss: event::Loss) {
         if self.detector.covered() <= self.live_after {
             return;
         }
-        let loss = OwnRecord::Loss(evicted.to_loss()).to_record(self.clock.now());
-        let told = self.appender.try_submit(vec![loss], Box::new(drop));
+        let (cause, source) = (loss.cause, loss.source.clone());
+        let record = OwnRecord::Loss(loss).to_record(self.clock.now());
+        let told = self.appender.try_submit(vec![record], Box::new(drop));
         if told.is_err() {
-            warn!(rule = %evicted.rule, keys = evicted.keys, "the journal is too busy to record an eviction");
+            warn!(%cause, %source, "the journal is too busy to record a loss");
         }
     }
 

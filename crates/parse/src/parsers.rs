@@ -542,6 +542,7 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
         (Field::LOG_SYSLOG_PROCID, header.proc_id.map(Value::Text)),
         (Field::LOG_SYSLOG_MSGID, header.msg_id.map(Value::Text)),
         (Field::LOG_SYSLOG_VERSION, code(header.version)),
+        (Field::NHATKY_SEQUENCE, counted(header.counter)),
     ];
     for (field, value) in rows {
         if let Some(value) = value {
@@ -555,13 +556,7 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
         (hostname, header.hostname.filter(|_| full).map(Value::Text)),
         (Field::PROCESS_NAME, header.app_name.map(Value::Text)),
         (Field::PROCESS_PID, number(header.proc_id)),
-        (
-            Field::EVENT_SEQUENCE,
-            header
-                .sequence
-                .and_then(|n| i64::try_from(n).ok())
-                .map(Value::Integer),
-        ),
+        (Field::EVENT_SEQUENCE, counted(header.sequence)),
     ];
     for (field, value) in unless_given {
         if let Some(value) = value
@@ -571,6 +566,12 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
             event.append(field, value);
         }
     }
+}
+
+fn counted(number: Option<u64>) -> Option<Value<'static>> {
+    number
+        .and_then(|n| i64::try_from(n).ok())
+        .map(Value::Integer)
 }
 
 /// Each parameter of RFC 5424's structured data under `log.syslog.structured_data.ID.NAME`, when everything is wanted.

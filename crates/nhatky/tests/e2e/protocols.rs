@@ -110,3 +110,31 @@ fn shippers_find_the_handshake_that_they_look_for() {
     assert!(reply["version"]["number"].is_string(), "{reply}");
     assert!(nhatky.get("/_license", &[])["license"].is_object());
 }
+
+#[test]
+fn a_gap_in_a_devices_own_numbers_is_a_loss() {
+    let nhatky = Nhatky::started();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for number in [41, 42, 45, 44, 48] {
+        let line = format!(
+            "<189>{number}: sw1: Oct 11 22:14:15.123: %SYS-5-CONFIG_I: Configured from console by an on vty0 (10.0.0.9)"
+        );
+        socket
+            .send_to(line.as_bytes(), nhatky.syslog)
+            .expect("sent");
+    }
+    nhatky.wait_for_count("\"Configured from console\"", 5);
+    let gap = "nhatky.message:loss AND \"sequence-gap\"";
+    nhatky.wait_for_count(gap, 1);
+    let loss = &nhatky.all(gap)[0]["event.original"];
+    let loss: serde_json::Value = serde_json::from_str(loss.as_str().expect("text")).expect("JSON");
+    // 43, 46 and 47; 44 came late.
+    assert_eq!(loss["records_max"], 3, "{loss}");
+    assert!(
+        loss["source"]
+            .as_str()
+            .expect("text")
+            .ends_with("cisco.ios"),
+        "{loss}"
+    );
+}

@@ -23,6 +23,7 @@ pub(super) fn read<'a>(text: &'a str, reference: Reference<'_>) -> Option<Header
         ..Header::bare(message)
     };
     let mut rest = text.get(..code)?;
+    header.counter = counter(rest);
     for _ in 0..WORDS_MAX {
         rest = rest.trim_start_matches([' ', ':']);
         if rest.is_empty() {
@@ -31,6 +32,14 @@ pub(super) fn read<'a>(text: &'a str, reference: Reference<'_>) -> Option<Header
         rest = piece(rest, &mut header, reference)?;
     }
     None
+}
+
+/// The number at the very beginning, which counts messages to this server; the device's own numbers, which count what
+/// it logs anywhere, are written with leading zeros.
+fn counter(text: &str) -> Option<u64> {
+    let (number, _) = text.split_once(": ")?;
+    let plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse().ok().filter(|_| plain)
 }
 
 /// Where `%ASA-6-302013`, `%SYS-5-CONFIG_I`, `%%01SSH/5/LOGIN` or the like starts.

@@ -17,6 +17,8 @@ pub(crate) struct Header<'a> {
     pub(crate) timestamp: Option<Stamp>,
     /// Cisco's number of the message, by which gaps show.
     pub(crate) sequence: Option<u64>,
+    /// The device's count of the messages that it sent here: Cisco's message counter, RFC 5424's `sequenceId`.
+    pub(crate) counter: Option<u64>,
     /// The name that the sender claims.
     pub(crate) hostname: Option<&'a str>,
     /// APP-NAME, or TAG without its process identifier.
@@ -57,6 +59,7 @@ impl<'a> Header<'a> {
             version: None,
             timestamp: None,
             sequence: None,
+            counter: None,
             hostname: None,
             app_name: None,
             proc_id: None,

@@ -44,6 +44,7 @@ pub(super) fn read<'a>(
         proc_id: proc_id.and_then(present),
         msg_id: msg_id.and_then(present),
         structured_data,
+        counter: structured_data.and_then(sequence_id),
         dialect: Dialect::Rfc5424,
         ..Header::bare(without_bom(rest))
     })
@@ -72,6 +73,19 @@ fn field(text: &str) -> (Option<&str>, &str) {
 /// `None` for the nil value.
 fn present(field: &str) -> Option<&str> {
     (field != "-" && !field.is_empty()).then_some(field)
+}
+
+/// `sequenceId` of the element `meta` (RFC 5424 §7.3.1).
+fn sequence_id(data: &str) -> Option<u64> {
+    let mut found = None;
+    if data.contains("sequenceId") {
+        structured_data::params(data, |id, name, value| {
+            if (id, name) == ("meta", "sequenceId") {
+                found = value.parse().ok();
+            }
+        });
+    }
+    found
 }
 
 fn structured_data_field(text: &str) -> (Option<&str>, &str) {
