@@ -179,6 +179,10 @@ mod tests {
         );
         check("<165>1 - - - - - -", "Rfc5424 pri=165 v=1 | ");
         check(
+            "<29>1 2026-10-11T22:14:15Z ksc CEF:0|a|b|1|c|d|5|rt=1 x=y",
+            "Rfc5424 pri=29 v=1 t=2026-10-11T22:14:15Z host=ksc | CEF:0|a|b|1|c|d|5|rt=1 x=y",
+        );
+        check(
             "<165>1 2026-10-11T22:14:15Z fw",
             "Rfc5424 pri=165 v=1 t=2026-10-11T22:14:15Z host=fw | ",
         );

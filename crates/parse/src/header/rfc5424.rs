@@ -32,6 +32,16 @@ pub(super) fn read<'a>(
         return None;
     }
     let (hostname, rest) = field(rest);
+    if rest.starts_with("CEF:") || rest.starts_with("LEEF:") {
+        // Many put these formats behind the name of the host, the other fields left out.
+        return Some(Header {
+            version: Some(version),
+            timestamp,
+            hostname: hostname.and_then(present),
+            dialect: Dialect::Rfc5424,
+            ..Header::bare(rest)
+        });
+    }
     let (app_name, rest) = field(rest);
     let (proc_id, rest) = field(rest);
     let (msg_id, rest) = field(rest);

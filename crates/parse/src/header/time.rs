@@ -131,9 +131,12 @@ pub(super) fn bsd(bytes: &[u8]) -> Taken {
     })
 }
 
-/// Nothing, a space, or the colon that ends Cisco's dates; not that of `2001:db8::1`.
+/// Nothing, white space, a closing bracket, or the colon that ends Cisco's dates; not that of `2001:db8::1`.
 fn ends_a_header(bytes: &[u8]) -> bool {
-    matches!(bytes, [] | [b' ' | b'\t', ..] | [b':'] | [b':', b' ', ..])
+    matches!(
+        bytes,
+        [] | [b' ' | b'\t' | b']', ..] | [b':'] | [b':', b' ', ..]
+    )
 }
 
 /// NX-OS: `2026 Oct 11 22:14:15.123 UTC`.
