@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::process::Command;
 
-use crate::process::{Nhatky, binary};
+use crate::process::{Nhatky, binary, workspace};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -212,6 +212,22 @@ fn import(place: [&std::ffi::OsStr; 2], file: &std::path::Path) -> String {
     let output = command.output().expect("it runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
+}
+
+#[test]
+fn the_page_of_what_parsers_cover_is_today_s() {
+    let mut command = binary();
+    command.current_dir(workspace());
+    let output = command
+        .args(["parsers", "coverage", "--markdown"])
+        .output()
+        .expect("it runs");
+    let page = std::fs::read_to_string(workspace().join("docs/parser-coverage.md"));
+    assert_eq!(
+        text(&output.stdout),
+        page.expect("the page is there"),
+        "write it anew: nhatky parsers coverage --markdown > docs/parser-coverage.md"
+    );
 }
 
 #[test]
