@@ -53,7 +53,7 @@ impl Parsers {
             .collect();
         let samples = crate::testing::samples(folder)?;
         for sample in &samples {
-            let event = self.sample_event(sample, folder);
+            let event = self.sample_event(sample, folder, Depth::Full);
             let text = |name: &str| event.get(name).and_then(Value::as_str);
             let is_own = text("nhatky.product") == Some(&name);
             let message = text("nhatky.message").filter(|_| is_own);

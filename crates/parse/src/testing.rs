@@ -110,11 +110,17 @@ impl Parsers {
         let samples = samples(folder)?;
         let events = samples
             .iter()
-            .map(|sample| self.sample_event(sample, folder));
+            .map(|sample| self.sample_event(sample, folder, Depth::Full));
         Ok(events.collect())
     }
 
-    pub(crate) fn sample_event(&self, sample: &Sample, folder: &Path) -> Map<String, Value> {
+    /// The event of a sample, without what differs by when and how it arrives.
+    pub(crate) fn sample_event(
+        &self,
+        sample: &Sample,
+        folder: &Path,
+        depth: Depth,
+    ) -> Map<String, Value> {
         let listener = sample.listener.as_deref().unwrap_or("sample");
         let own = product(folder);
         let settings = SenderSettings {
@@ -135,12 +141,7 @@ impl Parsers {
         };
         let record = Record::new(Arc::new(origin), NOW, Bytes::from(sample.raw.clone()));
         let mut event = Event::default();
-        self.parse_into(
-            &record,
-            &settings.unwrap_or_default(),
-            Depth::Full,
-            &mut event,
-        );
+        self.parse_into(&record, &settings.unwrap_or_default(), depth, &mut event);
         match serde_json::to_value(&event) {
             Ok(Value::Object(mut fields)) => {
                 fields.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
