@@ -34,7 +34,7 @@ bench: build ## the table of figures, from the release binary
 	cargo run --release --locked -p benches -- $(BENCH)
 
 torture: ## 100,000 seeds of the simulated disk
-	NHATKY_SEEDS=100000 cargo nextest run -p journal --release --locked
+	NHATKY_SEEDS=100000 cargo nextest run --profile torture -p journal --release --locked
 
 fuzz: ## each decoder and parser against libFuzzer, FUZZ_SECONDS (60) each
 	scripts/fuzz
