@@ -2,11 +2,12 @@
 
 use bytes::BytesMut;
 
-use crate::frame::relp::{RelpDecoder, RelpError, Request};
+use crate::frame::relp::{RelpDecoder, Request};
 use crate::http::{bulk_body, items};
 
 /// The requests of a RELP stream that comes in these reads, and what ended it.
-pub fn relp<'a>(reads: impl Iterator<Item = &'a [u8]>) -> String {
+#[must_use]
+pub fn relp(reads: &[&[u8]]) -> String {
     let mut decoder = RelpDecoder::new(64);
     let (mut buffer, mut requests): (_, Vec<Request>) = (BytesMut::new(), Vec::new());
     for read in reads {
@@ -15,7 +16,7 @@ pub fn relp<'a>(reads: impl Iterator<Item = &'a [u8]>) -> String {
             match decoder.next(&mut buffer) {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => break,
-                Err(RelpError(reason)) => return format!("{requests:?} {reason}"),
+                Err(error) => return format!("{requests:?} {error:?}"),
             }
         }
     }
