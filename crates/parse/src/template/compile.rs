@@ -69,6 +69,8 @@ pub(crate) enum Into {
 pub(crate) struct Stops {
     pub(crate) literals: Box<[memmem::Finder<'static>]>,
     pub(crate) backwards: Box<[memmem::FinderRev<'static>]>,
+    /// The length of the longest literal, in bytes.
+    pub(crate) longest: usize,
     /// Whether the text may end there.
     pub(crate) end: bool,
 }
@@ -231,6 +233,7 @@ impl Follow {
                 .iter()
                 .map(|literal| memmem::FinderRev::new(&owned(literal)).into_owned())
                 .collect(),
+            longest: self.literals.iter().map(String::len).max().unwrap_or(0),
             end: self.end,
         }
     }

@@ -261,8 +261,7 @@ impl Places {
         if self.kind == Open::Last {
             return self.next_last(window, stops);
         }
-        let longest = stops.literals.iter().map(|stop| stop.needle().len()).max();
-        let reach = (self.limit + longest.unwrap_or(0)).min(window.len());
+        let reach = (self.limit + stops.longest).min(window.len());
         let searched = window.as_bytes().get(self.bound..reach).unwrap_or_default();
         let nearest = match &*stops.literals {
             [only] => only.find(searched),
