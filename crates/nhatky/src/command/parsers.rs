@@ -24,13 +24,13 @@ pub(crate) fn run(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode> {
             products,
         } => {
             let folders = definition_folders(content, products)?;
+            let parsers = Parsers::load(content.content.as_deref())?;
             if *bless {
-                let parsers = Parsers::load(content.content.as_deref())?;
                 folders
                     .iter()
                     .try_for_each(|folder| parsers.bless(folder))?;
             }
-            let tested = test(content, &folders, texts)?;
+            let tested = test(&parsers, &folders, texts)?;
             if *unnoticed && show_unnoticed(&folders)? {
                 return Ok(ExitCode::from(1));
             }
@@ -66,8 +66,7 @@ fn list(content: &Content, texts: &Texts) -> Result<()> {
     output::line(&table.trim_fmt())
 }
 
-fn test(content: &Content, folders: &[PathBuf], texts: &Texts) -> Result<ExitCode> {
-    let parsers = Parsers::load(content.content.as_deref())?;
+fn test(parsers: &Parsers, folders: &[PathBuf], texts: &Texts) -> Result<ExitCode> {
     let (mut products, mut samples, mut failed) = (0_usize, 0, 0);
     for folder in folders {
         let report = parsers.test(folder)?;
