@@ -1,26 +1,12 @@
 //! What the fuzz targets of `fuzz/` reach of the decoders that are nobody else's business.
 
-use bytes::BytesMut;
-
-use crate::frame::relp::{RelpDecoder, Request};
+use crate::frame::relp::requests;
 use crate::http::{bulk_body, items};
 
 /// The requests of a RELP stream that comes in these reads, and what ended it.
 #[must_use]
 pub fn relp(reads: &[&[u8]]) -> String {
-    let mut decoder = RelpDecoder::new(64);
-    let (mut buffer, mut requests): (_, Vec<Request>) = (BytesMut::new(), Vec::new());
-    for read in reads {
-        buffer.extend_from_slice(read);
-        loop {
-            match decoder.next(&mut buffer) {
-                Ok(Some(request)) => requests.push(request),
-                Ok(None) => break,
-                Err(error) => return format!("{requests:?} {error:?}"),
-            }
-        }
-    }
-    format!("{requests:?}")
+    format!("{:?}", requests(64, reads))
 }
 
 /// Splits a body into items, in both ways in which it may be written.

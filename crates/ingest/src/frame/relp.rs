@@ -238,6 +238,25 @@ fn answer(txnr: u64, text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{txnr} rsp {}{space}{text}\n", text.len()).as_bytes());
 }
 
+/// The requests of a stream that comes in these reads, and what ended it: for tests and fuzzing.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn requests(limit: usize, reads: &[&[u8]]) -> (Vec<Request>, Option<RelpError>) {
+    let mut decoder = RelpDecoder::new(limit);
+    let (mut buffer, mut requests) = (BytesMut::new(), Vec::new());
+    for read in reads {
+        buffer.extend_from_slice(read);
+        loop {
+            match decoder.next(&mut buffer) {
+                Ok(Some(request)) => requests.push(request),
+                Ok(None) => break,
+                Err(error) => return (requests, Some(error)),
+            }
+        }
+        assert!(buffer.len() <= limit + 2 * DIGITS_MAX + COMMAND_MAX + 3);
+    }
+    (requests, None)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -245,20 +264,7 @@ mod tests {
     use super::*;
 
     fn requests(reads: &[&[u8]]) -> (Vec<Request>, Option<RelpError>) {
-        let mut decoder = RelpDecoder::new(16);
-        let (mut buffer, mut requests) = (BytesMut::new(), Vec::new());
-        for read in reads {
-            buffer.extend_from_slice(read);
-            loop {
-                match decoder.next(&mut buffer) {
-                    Ok(Some(request)) => requests.push(request),
-                    Ok(None) => break,
-                    Err(error) => return (requests, Some(error)),
-                }
-            }
-            assert!(buffer.len() <= 16 + 2 * DIGITS_MAX + COMMAND_MAX + 3);
-        }
-        (requests, None)
+        super::requests(16, reads)
     }
 
     fn syslog(txnr: u64, raw: &'static str, mark: Option<Mark>) -> Request {
