@@ -29,7 +29,7 @@ macro_rules! fields {
 }
 
 fields! {
-    TIMESTAMP "@timestamp" Date column one "When the event happened, by the device's own clock; the receipt time where it names none.";
+    TIMESTAMP "@timestamp" Date column one "When the event happened, by the device's own clock, corrected where that is known to be off; the receipt time where it names none.";
     EVENT_INGESTED "event.ingested" Date column one "When the record was received.";
     EVENT_ORIGINAL "event.original" Text plain one "The raw text of the record, lossy UTF-8.";
     EVENT_KIND "event.kind" Keyword column one "event, alert, metric, state, or pipeline_error for broken input.";
@@ -298,5 +298,6 @@ fields! {
     NHATKY_LISTENER "nhatky.listener" Keyword plain one "The listener on which it arrived.";
     NHATKY_IDENTITY "nhatky.identity" Keyword plain one "The TLS or token identity of the sender.";
     NHATKY_SEQUENCE "nhatky.sequence" Number plain one "The device's count of the messages that it sent here: a gap is a loss.";
+    NHATKY_DEVICE_TIME "nhatky.device_time" Date plain one "The time that the device itself gave, where @timestamp is corrected.";
     NHATKY_MESSAGE "nhatky.message" Keyword column one "Which message of its product this is: the definition's own name for it.";
 }

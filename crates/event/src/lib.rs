@@ -44,7 +44,7 @@ pub use detection::{AlertSeverity, Detection, Disposition, Effect};
 pub use entity::{Entity, EntityKind, split_account};
 pub use event::{Event, Value};
 pub use field::{Field, FieldInfo, FieldKind};
-pub use own::{Audit, Loss, LossCause, OwnRecord};
+pub use own::{Audit, ClockCause, ClockFinding, Loss, LossCause, OwnRecord};
 pub use record::{BulkItem, Identity, Mark, Origin, Record, Transport};
 pub use seq::Seq;
 pub use time::{Clock, ManualClock, Micros, SystemClock};

@@ -46,8 +46,31 @@ pub enum OwnRecord {
         /// Seconds since it started.
         uptime_s: u64,
     },
+    /// The clock of a device was found to be off, or right again.
+    Clock(ClockFinding),
     /// An administrative act, a search, an export (Điều 6, COMPLIANCE §8).
     Audit(Audit),
+}
+
+/// How far the clock of a device is off, as its times and the receipt times tell.
+///
+/// It holds for what the device sends after this record, until the next finding about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockFinding {
+    /// `nhatky.source`.
+    pub source: String,
+    /// HOSTNAME of the syslog header, empty where there is none: one sender may pass on several devices.
+    pub host: String,
+    /// What seems to be wrong.
+    pub cause: ClockCause,
+    /// The device's time minus the true time, in µs; 0 where the clock is right.
+    pub offset_us: i64,
+    /// How far the minutes looked at differ from each other at most, in µs.
+    pub spread_us: i64,
+    /// Minutes that agree.
+    pub minutes: u32,
+    /// Events in them.
+    pub events: u64,
 }
 
 /// That records were, or may have been, lost.
@@ -92,6 +115,18 @@ vocabulary! {
         TornTail = "torn-tail",
         /// Detector state was evicted before its time.
         DetectorEviction = "detector-eviction",
+    }
+}
+
+vocabulary! {
+    /// What seems to be wrong with a clock.
+    ClockCause {
+        /// It is right, as far as receipt times can tell.
+        Right = "right",
+        /// It is off by whole quarters of an hour: its zone is not the one that its times are read in.
+        Zone = "zone",
+        /// It is off by something else.
+        Clock = "clock",
     }
 }
 

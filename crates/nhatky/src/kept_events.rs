@@ -3,18 +3,41 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use event::{Event, Record, Seq};
+use event::{Event, OwnRecord, Record, Seq, Transport};
 use index::{EventSource, PartitionSpan, SourceError};
-use parse::{ParseSettings, Parsers};
+use parse::{Clocks, ParseSettings, Parsers};
 
-/// The parsers and what they are told of the site's sources; exchanged as one on SIGHUP.
-#[derive(Debug)]
+/// The parsers and what they are told of the site's sources; exchanged as one on SIGHUP, and when a clock is found to
+/// be off.
+#[derive(Clone, Debug)]
 pub(crate) struct Understanding {
-    pub(crate) parsers: Parsers,
+    pub(crate) parsers: Arc<Parsers>,
     pub(crate) settings: ParseSettings,
 }
 
 impl Understanding {
+    /// The same with those clocks.
+    pub(crate) fn with_clocks(&self, clocks: Arc<Clocks>) -> Self {
+        Self {
+            parsers: Arc::clone(&self.parsers),
+            settings: self.settings.clone().with_clocks(clocks),
+        }
+    }
+
+    /// The same, knowing what a record of ours tells of a clock; none where it tells of none.
+    pub(crate) fn after(&self, record: &Record) -> Option<Self> {
+        let own = record.origin.transport == Transport::Internal;
+        if !own || !record.raw.starts_with(b"{\"nhatky\":\"clock\"") {
+            return None;
+        }
+        let Ok(OwnRecord::Clock(finding)) = serde_json::from_slice(&record.raw) else {
+            return None;
+        };
+        let mut clocks = Clocks::clone(self.settings.clocks());
+        clocks.add(record.seq, &finding);
+        Some(self.with_clocks(Arc::new(clocks)))
+    }
+
     /// The event of the record, with as much as is asked for.
     pub(crate) fn event(&self, record: &Record, depth: index::Depth) -> Event {
         let mut event = Event::default();

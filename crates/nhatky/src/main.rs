@@ -7,6 +7,7 @@ mod client;
 mod command;
 mod config;
 mod data_dir;
+mod device_clocks;
 mod kept_events;
 mod log_file;
 mod metrics;
@@ -93,6 +94,7 @@ const SOURCES: List<'static> = List {
         Column("column.count", "/events", Show::Plain),
         Column("column.first", "/first_seen", Show::Time),
         Column("column.last", "/last_seen", Show::Time),
+        Column("column.clock", "/clocks", Show::Clocks),
     ],
     none: "search.none",
 };

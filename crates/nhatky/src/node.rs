@@ -15,6 +15,7 @@ use disk::{Disk, RealDisk};
 use event::{Clock, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
 use journal::{Journal, Options};
+use parse::Clocks;
 use registry::{Registry, SourceLimits};
 use server::{Access, DetectorVitals, Imports, Vitals};
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ use tracing::{info, warn};
 use crate::audit::JournalSink;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::device_clocks::DeviceClocks;
 use crate::kept_events::{KeptEvents, Understanding};
 use crate::pipeline::{Parts, Pipeline, Progress};
 
@@ -67,7 +69,12 @@ impl Node {
         let registry = Arc::new(Registry::open(&data.registry(), Arc::clone(&clock)).await?);
         let alerts = Arc::new(Alerts::new(Arc::clone(&registry), &config.alert));
         let content = data.content();
-        let understanding = Understanding::load(&content, &config)?;
+        let findings = registry.clocks().await?;
+        let mut clocks = Clocks::default();
+        for clock in &findings {
+            clocks.add(clock.seq, &clock.finding);
+        }
+        let understanding = Understanding::load(&content, &config)?.with_clocks(Arc::new(clocks));
         let fingerprints = understanding.fingerprints();
         let understanding = Arc::new(ArcSwap::from_pointee(understanding));
         let events = Arc::new(KeptEvents::new(
@@ -101,6 +108,7 @@ impl Node {
             index: Arc::clone(&index),
             detector,
             sources: registry.source_tracker(SourceLimits::default()).await?,
+            clocks: DeviceClocks::resume(&findings),
             registry: Arc::clone(&registry),
             alerts: Arc::clone(&alerts),
             clock: Arc::clone(&clock),
@@ -170,7 +178,8 @@ impl Node {
     pub(crate) fn reload_parsers(&self, config: &Config) -> Result<()> {
         let understanding = Understanding::load(&self.data.content(), config)?;
         self.index.set_fingerprints(understanding.fingerprints());
-        self.understanding.store(Arc::new(understanding));
+        self.understanding
+            .rcu(|now| understanding.with_clocks(Arc::clone(now.settings.clocks())));
         info!("parsers reloaded");
         Ok(())
     }
@@ -280,7 +289,7 @@ impl Understanding {
     /// The built-in and the site's parsers, with the configuration's settings.
     pub(crate) fn load(content: &Path, config: &Config) -> Result<Self> {
         Ok(Self {
-            parsers: parse::Parsers::load(Some(content))?,
+            parsers: Arc::new(parse::Parsers::load(Some(content))?),
             settings: config.parse_settings()?,
         })
     }
@@ -369,6 +378,10 @@ async fn follow_retention(
             .map_or(Micros::MIN, |partition| partition.oldest);
         if let Err(error) = registry.prune(kept_since).await {
             warn!(%error, "detections older than the journal cannot be removed");
+        }
+        let oldest = kept.first().copied().unwrap_or(Seq::ZERO);
+        if let Err(error) = registry.prune_clocks(oldest).await {
+            warn!(%error, "findings about clocks that hold for no record any more cannot be removed");
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(60)) => {}

@@ -19,6 +19,7 @@ use registry::{DetectionUpdate, Registry, SourceTracker};
 use tokio::runtime::Handle;
 use tracing::{error, warn};
 
+use crate::device_clocks::DeviceClocks;
 use crate::kept_events::Understanding;
 use crate::sequence_gaps::SequenceGaps;
 
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) index: Arc<Index>,
     pub(crate) detector: Detector,
     pub(crate) sources: SourceTracker,
+    pub(crate) clocks: DeviceClocks,
     pub(crate) registry: Arc<Registry>,
     pub(crate) alerts: Arc<Alerts>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -140,6 +142,7 @@ impl Pipeline {
             detector: parts.detector,
             sources: parts.sources,
             gaps: SequenceGaps::default(),
+            clocks: parts.clocks,
             registry: parts.registry,
             alerts: parts.alerts,
             appender: parts.appender,
@@ -210,12 +213,17 @@ impl ParserThread {
                     continue;
                 }
             };
-            let understanding = self.understanding.load();
+            let mut understanding = self.understanding.load_full();
             let mut events = Vec::with_capacity(records.len());
             for record in &records {
                 understanding.parse(record, self.depth, &mut scratch);
                 // A clone has no capacity to spare, so that more events fit into the memory of the fresh ones.
                 events.push(scratch.clone());
+                if understanding.after(record).is_some() {
+                    self.understanding
+                        .rcu(|now| now.after(record).map_or_else(|| Arc::clone(now), Arc::new));
+                    understanding = self.understanding.load_full();
+                }
             }
             let batch: Batch = events.into();
             self.progress.count_parsed(&batch);
@@ -236,10 +244,11 @@ struct DetectorThread {
     detector: Detector,
     sources: SourceTracker,
     gaps: SequenceGaps,
+    clocks: DeviceClocks,
     registry: Arc<Registry>,
     alerts: Arc<Alerts>,
     appender: Appender,
-    /// Losses that show while older events are read again are no news.
+    /// What shows while older events are read again is no news.
     live_after: Seq,
     saved_at: Duration,
     sources_saved_at: Duration,
@@ -280,7 +289,10 @@ impl DetectorThread {
         for event in batch {
             self.sources.observe(event);
             for loss in self.gaps.observe(event) {
-                self.record_loss(loss);
+                self.tell(&OwnRecord::Loss(loss));
+            }
+            if let Some(finding) = self.clocks.observe(event) {
+                self.tell(&OwnRecord::Clock(finding));
             }
             self.detector.observe(event, &mut outputs);
         }
@@ -316,7 +328,7 @@ impl DetectorThread {
                     count: update.count,
                     evidence: update.evidence,
                 }),
-                Output::Evicted(evicted) => self.record_loss(evicted.to_loss()),
+                Output::Evicted(evicted) => self.tell(&OwnRecord::Loss(evicted.to_loss())),
             }
         }
         while let Err(error) = self
@@ -332,16 +344,15 @@ impl DetectorThread {
         }
     }
 
-    /// Puts a loss on record, unless it shows while older events are read again: then it is on record already.
-    fn record_loss(&self, loss: event::Loss) {
+    /// Puts it on record, unless it shows while older events are read again: then it is on record already.
+    fn tell(&self, own: &OwnRecord) {
         if self.detector.covered() <= self.live_after {
             return;
         }
-        let (cause, source) = (loss.cause, loss.source.clone());
-        let record = OwnRecord::Loss(loss).to_record(self.clock.now());
+        let record = own.to_record(self.clock.now());
         let told = self.appender.try_submit(vec![record], Box::new(drop));
         if told.is_err() {
-            warn!(%cause, %source, "the journal is too busy to record a loss");
+            warn!(?own, "the journal is too busy to take a record of ours");
         }
     }
 

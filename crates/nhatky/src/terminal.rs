@@ -62,6 +62,23 @@ pub(crate) fn local_time(instant: &str) -> String {
     local.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A difference of times, in µs, with its sign: `+7 h`, `-6 min 40 s`, `+9125 d`; at most two units, rounded down.
+pub(crate) fn offset(micros: i64) -> String {
+    let sign = if micros < 0 { '-' } else { '+' };
+    let mut left = micros.unsigned_abs() / 1_000_000;
+    let mut parts = Vec::new();
+    for (unit, seconds) in [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)] {
+        if left >= seconds && parts.len() < 2 {
+            parts.push(format!("{} {unit}", left / seconds));
+            left %= seconds;
+        }
+    }
+    if parts.is_empty() {
+        parts.push("0 s".to_owned());
+    }
+    format!("{sign}{}", parts.join(" "))
+}
+
 /// A cell with what a log or a person wrote, made harmless.
 pub(crate) fn cell(text: &str) -> Cell {
     Cell::new(harmless(text))
@@ -96,6 +113,12 @@ mod tests {
             "a␛[2Jb\u{fffd}c de"
         );
         assert_eq!(harmless("tiếng Việt đủ dấu"), "tiếng Việt đủ dấu");
+    }
+
+    #[test]
+    fn offsets_are_told_in_two_units() {
+        let told = [25_200, -400, 26 * 365 * 86_400 + 7, 0].map(|s| offset(s * 1_000_000));
+        assert_eq!(told, ["+7 h", "-6 min 40 s", "+9490 d 7 s", "+0 s"]);
     }
 
     #[test]

@@ -34,6 +34,7 @@
 mod body;
 mod builtin;
 mod class;
+mod clocks;
 mod constant;
 mod content;
 mod coverage;
@@ -53,6 +54,7 @@ mod template;
 mod testing;
 mod unnoticed;
 
+pub use clocks::Clocks;
 pub use coverage::{Coverage, MessageCoverage, SampleRun};
 pub use explain::{Attempt, Explanation, Reason, Verdict};
 pub use framing::{parse_framed, parse_line};

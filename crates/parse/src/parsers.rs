@@ -386,14 +386,15 @@ impl Parsers {
                 Piece::Date(at) => Some(*at),
                 _ => None,
             });
+        let mut claimed = from_definition;
         if from_definition.is_none() {
-            let stamp = match found {
+            claimed = match found {
                 Some(found) => found.frame.header_time,
                 None => line.header_time(line.reference),
             };
             event.append(
                 Field::TIMESTAMP,
-                Value::Date(stamp.unwrap_or(record.received_at)),
+                Value::Date(claimed.unwrap_or(record.received_at)),
             );
         }
         write_receipt(record, event);
@@ -412,6 +413,9 @@ impl Parsers {
             mirror_addresses(event);
         }
         self.write_own(record, settings, line, found, event);
+        if let Some(claimed) = claimed.filter(|_| !settings.clocks().is_empty()) {
+            correct_clock(settings, line, claimed, event);
+        }
     }
 
     /// The fields under `nhatky.` that say how the record was understood.
@@ -609,6 +613,19 @@ fn mirror_addresses(event: &mut Event) {
         if let Some(text) = value.map(|value| value.to_text().into_owned()) {
             event.append(address, Value::Text(&text));
         }
+    }
+}
+
+/// Puts the true time in the place of the one that the device claims, where its clock is known to be off.
+fn correct_clock(settings: &ParseSettings, line: &Line<'_>, claimed: Micros, event: &mut Event) {
+    let source = event.text(Field::NHATKY_SOURCE).unwrap_or_default();
+    let host = line.header.hostname.unwrap_or_default();
+    let corrected = settings
+        .clocks()
+        .correct(source, host, event.seq(), line.zone_is_set, claimed);
+    if let Some(corrected) = corrected {
+        event.set(Field::TIMESTAMP, corrected);
+        event.append(Field::NHATKY_DEVICE_TIME, Value::Date(claimed));
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
+use crate::clocks::Clocks;
 use crate::definition::Definition;
 use crate::header::Zone;
 use crate::template::Template;
@@ -18,6 +19,7 @@ pub struct ParseSettings {
     zone: Zone,
     senders: BTreeMap<String, Sender>,
     relays: BTreeSet<IpAddr>,
+    clocks: Arc<Clocks>,
 }
 
 /// The settings of one sender ([`event::Origin::sender`]).
@@ -87,6 +89,7 @@ impl Default for ParseSettings {
             zone: Zone::vietnam(),
             senders: BTreeMap::new(),
             relays: BTreeSet::new(),
+            clocks: Arc::default(),
         }
     }
 }
@@ -128,6 +131,19 @@ impl ParseSettings {
     pub fn with_relay(mut self, peer: IpAddr) -> Self {
         self.relays.insert(peer.to_canonical());
         self
+    }
+
+    /// Takes what is known of devices' clocks in place of what was.
+    #[must_use]
+    pub fn with_clocks(mut self, clocks: Arc<Clocks>) -> Self {
+        self.clocks = clocks;
+        self
+    }
+
+    /// What is known of devices' clocks.
+    #[must_use]
+    pub fn clocks(&self) -> &Arc<Clocks> {
+        &self.clocks
     }
 
     /// Every sender's name with what is known of it.

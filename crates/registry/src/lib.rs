@@ -1,4 +1,4 @@
-//! The control-plane store: access tokens, sources and what is set for their senders, detections, alerts, the outbox of
+//! The control-plane store: access tokens, sources, their clocks and what is set for their senders, detections, alerts, the outbox of
 //! notifications, overrides and exceptions of rules. SQLite in one file, `registry.sqlite`, through [`Registry`].
 //!
 //! Single changes are methods of [`Registry`]; changes that belong together go through one [`Write`] transaction.
@@ -30,6 +30,7 @@ mod actor;
 mod alert;
 mod audit;
 mod detection;
+mod device_clock;
 mod error;
 mod migrations;
 mod outbox;
@@ -51,6 +52,7 @@ pub use audit::{AuditSink, HandOverError, PendingAudit, SinkError, SinkFuture};
 pub use detection::{
     DetectionChanged, DetectionFilter, DetectionSummary, DetectionUpdate, StoredDetection,
 };
+pub use device_clock::DeviceClock;
 pub use error::{OpenError, StoreError};
 pub use outbox::{NewOutboxItem, OutboxCounts, OutboxItem, OutboxState};
 pub use rule::{NewRuleException, RuleException, RuleOverride};

@@ -4,11 +4,18 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// One row a step: version, what it does, its text. Steps that were released are never edited.
-const STEPS: &[(i64, &str, &str)] = &[(
-    1,
-    "start",
-    include_str!("../migrations/sqlite/0001_start.sql"),
-)];
+const STEPS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "start",
+        include_str!("../migrations/sqlite/0001_start.sql"),
+    ),
+    (
+        2,
+        "clocks",
+        include_str!("../migrations/sqlite/0002_clocks.sql"),
+    ),
+];
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.
 pub(crate) fn migrator() -> Migrator {

@@ -114,6 +114,9 @@ impl Registry {
         for source in &changes.sources {
             write.put_source(source).await?;
         }
+        for clock in &changes.clocks {
+            write.put_clock(clock).await?;
+        }
         write.set_meta(THROUGH, changes.through.0).await?;
         write.commit().await
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use event::{Event, Field, Micros, Seq, SourceCategory, Value};
 
-use crate::Source;
+use crate::{DeviceClock, Source};
 
 /// Addresses kept for each source.
 const PEERS_KEPT: usize = 16;
@@ -41,6 +41,8 @@ pub struct SourceTracker {
     sources: HashMap<Box<str>, Source>,
     /// Sources behind each peer, its overflow left out.
     behind: HashMap<Box<str>, usize>,
+    /// Findings about clocks since the last save.
+    clocks: Vec<DeviceClock>,
     through: Seq,
     saved_through: Seq,
 }
@@ -50,6 +52,8 @@ pub struct SourceTracker {
 pub struct SourceChanges {
     /// Sources with events since the last save.
     pub sources: Vec<Source>,
+    /// Findings about clocks since the last save.
+    pub clocks: Vec<DeviceClock>,
     /// The last Seq counted.
     pub through: Seq,
 }
@@ -67,6 +71,7 @@ impl SourceTracker {
             limits,
             sources: by_id.collect(),
             behind,
+            clocks: Vec::new(),
             through,
             saved_through: through,
         }
@@ -96,6 +101,7 @@ impl SourceTracker {
             return;
         }
         self.through = event.seq();
+        self.clocks.extend(DeviceClock::of_event(event));
         let Some(id) = event.text(Field::NHATKY_SOURCE) else {
             return;
         };
@@ -112,6 +118,7 @@ impl SourceTracker {
         let changed = changed.filter(|source| source.last_seq > self.saved_through);
         SourceChanges {
             sources: changed.cloned().collect(),
+            clocks: self.clocks.clone(),
             through: self.through,
         }
     }
@@ -119,6 +126,7 @@ impl SourceTracker {
     /// Notes that these changes are saved.
     pub fn saved(&mut self, changes: &SourceChanges) {
         self.saved_through = self.saved_through.max(changes.through);
+        self.clocks.retain(|clock| clock.seq > changes.through);
     }
 
     fn discover(&mut self, id: &str, event: &Event) {

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use event::{
-    AlertSeverity, Clock as _, Detection, Disposition, Effect, Entity, Event, Field, ManualClock,
-    Micros, OwnRecord, Seq,
+    AlertSeverity, Clock as _, ClockCause, ClockFinding, Detection, Disposition, Effect, Entity,
+    Event, Field, ManualClock, Micros, OwnRecord, Seq,
 };
 use registry::{
-    Actor, AlertFilter, AlertState, AuditSink, DetectionFilter, DetectionUpdate, NewAlert,
-    NewRuleException, NewToken, OpenError, PendingAudit, Registry, Role, SenderSettings, SinkError,
-    SinkFuture, SourceFilter, SourceLimits, StoreError,
+    Actor, AlertFilter, AlertState, AuditSink, DetectionFilter, DetectionUpdate, DeviceClock,
+    NewAlert, NewRuleException, NewToken, OpenError, PendingAudit, Registry, Role, SenderSettings,
+    SinkError, SinkFuture, SourceFilter, SourceLimits, StoreError,
 };
 
 struct Site {
@@ -393,6 +393,49 @@ async fn sources_go_on_where_the_last_save_ended() {
         registry.source(&sources[0].id).await.unwrap().as_ref(),
         Some(&sources[0])
     );
+}
+
+#[tokio::test]
+async fn findings_about_clocks_are_kept_as_long_as_they_hold_for_a_record() {
+    let site = Site::new();
+    let registry = site.open().await;
+    let mut tracker = registry
+        .source_tracker(SourceLimits::default())
+        .await
+        .unwrap();
+    let finding = |offset_us| ClockFinding {
+        source: "192.0.2.1/cisco.ios".to_owned(),
+        host: "sw1".to_owned(),
+        cause: ClockCause::Clock,
+        offset_us,
+        spread_us: 0,
+        minutes: 5,
+        events: 9,
+    };
+    for (seq, offset_us) in [(10, -7), (20, 8), (30, 9)] {
+        let record = OwnRecord::Clock(finding(offset_us)).to_record(Micros(1));
+        let mut event = Event::new(Seq(seq), record.raw);
+        event.set(Field::NHATKY_LISTENER, "nhatky");
+        event.set(Field::NHATKY_MESSAGE, "clock");
+        tracker.observe(&event);
+    }
+    let changes = tracker.changes();
+    registry.save_sources(&changes).await.unwrap();
+    registry.save_sources(&changes).await.unwrap();
+    tracker.saved(&changes);
+    assert_eq!(tracker.changes().clocks, []);
+
+    let offsets = |clocks: Vec<DeviceClock>| -> Vec<i64> {
+        let offsets = clocks.iter().map(|clock| clock.finding.offset_us);
+        offsets.collect()
+    };
+    assert_eq!(offsets(registry.clocks().await.unwrap()), [-7, 8, 9]);
+    assert_eq!(offsets(registry.clocks_now().await.unwrap()), [9]);
+    // The finding of record 20 holds for 21 to 30.
+    assert_eq!(registry.prune_clocks(Seq(21)).await.unwrap(), 1);
+    assert_eq!(offsets(registry.clocks().await.unwrap()), [8, 9]);
+    assert_eq!(registry.prune_clocks(Seq(1000)).await.unwrap(), 1);
+    assert_eq!(offsets(registry.clocks().await.unwrap()), [9]);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ pub(crate) enum Show {
     Time,
     Severity,
     State,
+    Clocks,
 }
 
 /// What is listed.
@@ -86,9 +87,28 @@ fn row(item: &Value, columns: &[Column], texts: &Texts) -> Vec<comfy_table::Cell
             Show::Time => cell(&terminal::local_time(&text)),
             Show::Severity => severity_cell(&text, &texts.word("severity", &text)),
             Show::State => cell(&texts.word("state", &text)),
+            Show::Clocks => cell(&clocks(item.pointer(pointer), texts)),
         }
     };
     columns.iter().map(shown).collect()
+}
+
+/// The clocks that are off: whose, by how much, and what seems to be wrong.
+fn clocks(findings: Option<&Value>, texts: &Texts) -> String {
+    let findings = findings.and_then(Value::as_array).into_iter().flatten();
+    let off = findings.filter_map(|finding| {
+        let offset = finding["offset_us"]
+            .as_i64()
+            .filter(|offset| *offset != 0)?;
+        let cause = texts.word("clock", finding["cause"].as_str().unwrap_or_default());
+        let host = finding["host"].as_str().unwrap_or_default();
+        Some(
+            format!("{host} {} ({cause})", terminal::offset(offset))
+                .trim_start()
+                .to_owned(),
+        )
+    });
+    off.collect::<Vec<_>>().join(", ")
 }
 
 fn plain(value: &Value) -> String {

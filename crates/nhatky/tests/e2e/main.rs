@@ -1,6 +1,7 @@
 //! End to end: the real binary, real sockets, real senders, real files.
 
 mod bad_input;
+mod clock;
 mod demo_story;
 mod kill;
 mod operation;

@@ -1,9 +1,11 @@
 //! Who sends what.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
-use registry::{Source, SourceFilter};
-use serde::Deserialize;
+use registry::{DeviceClock, Source, SourceFilter};
+use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::List;
@@ -30,6 +32,15 @@ pub(crate) struct SourceParams {
     cursor: Option<String>,
 }
 
+/// A source, and the clocks of its devices.
+#[derive(Debug, Serialize)]
+pub(crate) struct SourceReply {
+    #[serde(flatten)]
+    source: Source,
+    /// The newest finding about each device's clock; none where all were right from the beginning.
+    clocks: Vec<DeviceClock>,
+}
+
 /// Lists the sources, most recently seen first.
 #[utoipa::path(
     get, path = "/api/v1/sources", tag = "sources", params(SourceParams),
@@ -42,7 +53,7 @@ pub(crate) async fn sources(
     State(app): State<App>,
     _: MayRead,
     Params(params): Params<SourceParams>,
-) -> Result<Json<List<Source>>, Problem> {
+) -> Result<Json<List<SourceReply>>, Problem> {
     let limit = limit(params.limit, 100, 1000)?;
     let offset = super::numeric_cursor(params.cursor.as_deref())?.unwrap_or(0);
     let context = query::Context::at(app.parts.clock.now());
@@ -53,7 +64,17 @@ pub(crate) async fn sources(
         offset: u32::try_from(offset).unwrap_or(u32::MAX),
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
     };
-    let items = app.parts.registry.sources(&filter).await?;
+    let sources = app.parts.registry.sources(&filter).await?;
+    let mut clocks: HashMap<String, Vec<DeviceClock>> = HashMap::new();
+    for clock in app.parts.registry.clocks_now().await? {
+        let of_source = clocks.entry(clock.finding.source.clone()).or_default();
+        of_source.push(clock);
+    }
+    let with_clocks = |source: Source| SourceReply {
+        clocks: clocks.remove(&source.id).unwrap_or_default(),
+        source,
+    };
+    let items: Vec<SourceReply> = sources.into_iter().map(with_clocks).collect();
     let next = (items.len() == limit && limit > 0).then(|| offset.saturating_add(limit as u64));
     Ok(Json(List {
         items,
