@@ -12,6 +12,7 @@ use std::sync::Arc;
 use disk::{Access, Disk, EntryKind, File};
 use event::{Loss, LossCause, Micros, Seq};
 
+use crate::block::BlockKind;
 use crate::chain::ChainHash;
 use crate::error::OpenError;
 use crate::judge::{Judged, Piece, Place, judge};
@@ -184,7 +185,7 @@ pub(crate) fn recover(
     for (at, segment) in segments.iter().enumerate() {
         let following = segments.get(at.saturating_add(1)..).unwrap_or_default();
         let followed = Followed {
-            by: successor(following),
+            by: successor(following, walk.synced),
             at_us: ended_by_us(following, latest_us),
         };
         walk.visit(segment, followed)
@@ -223,12 +224,13 @@ fn settle(disk: &dyn Disk, class_dir: &Path, last: &Loaded, synced: Seq) -> io::
 /// Where the next segment that holds anything begins.
 ///
 /// A last segment without a single sound record says nothing yet: it was being begun when the power failed, and what
-/// it was to report is to be reported again.
-fn successor(following: &[Loaded]) -> Option<(Seq, ChainHash)> {
+/// it was to report is to be reported again. Unless a block knows records of it to be durable: then they are lost.
+fn successor(following: &[Loaded], synced: Seq) -> Option<(Seq, ChainHash)> {
     let (last, before) = following.split_last()?;
     let damaged = |segment: &&Loaded| segment.has_records() || segment.is_damaged();
     let next = before.iter().find(damaged);
-    let next = next.or_else(|| Some(last).filter(|last| last.has_records()))?;
+    let held_some = last.has_records() || last.first().is_some_and(|first| first <= synced);
+    let next = next.or_else(|| Some(last).filter(|_| held_some))?;
     Some((next.first()?, next.h_before()?))
 }
 
@@ -443,8 +445,13 @@ impl Walk {
         if segment.form == Form::Sealed || judged.ends_closed(scan) {
             return None;
         }
+        // A closing block behind which the file was not trimmed is written anew, not followed by another.
+        let at = match judged.pieces.last() {
+            Some(Piece::Kept(found)) if found.header.kind == BlockKind::Closed => found.offset,
+            _ => judged.good_until,
+        };
         Some(RepairKind::Finish {
-            at: judged.good_until,
+            at,
             position: Position {
                 next: judged.end.next,
                 h: judged.end.h,
@@ -628,6 +635,7 @@ mod tests {
     use crate::options::Options;
     use crate::retain;
     use crate::segment::PAGE;
+    use crate::verify::verify;
     use crate::writer::{CommitError, Writer};
 
     const HOUR: Duration = Duration::from_secs(3_600);
@@ -684,6 +692,78 @@ mod tests {
             for loss in &recovery.losses {
                 assert_eq!(loss.cause, LossCause::TornTail, "seed {seed}: {loss:?}");
             }
+        }
+    }
+
+    /// Verify tells a file that was closed from one whose writer was killed by its length.
+    #[test]
+    fn a_closed_file_is_never_as_long_as_a_reserved_one() {
+        for (commits, idles) in
+            (1..20).flat_map(|commits| (0..4).map(move |idles| (commits, idles)))
+        {
+            let disk = SimDisk::new(1);
+            let clock = Arc::new(ManualClock::at(Micros(0)));
+            let (mut writer, _) = open(&disk, &clock);
+            for _ in 0..commits {
+                append(&mut writer, &clock);
+            }
+            for _ in 0..idles {
+                clock.advance(HOUR);
+                writer.idle().unwrap();
+            }
+            writer.close().unwrap();
+            let (path, len) = disk.files().pop().unwrap();
+            assert!(path.to_string_lossy().ends_with(".hot"));
+            disk.flip_bit(&path, len - 1, 0).unwrap();
+            let report = verify(&disk, Path::new("/journal"), None).unwrap();
+            assert!(!report.is_intact(), "{commits} commits, {idles} times idle");
+        }
+    }
+
+    /// Else the chain goes on from a hash that nobody had, and the marker behind the damage hangs on nothing.
+    #[test]
+    fn records_lost_at_the_beginning_of_the_last_segment_are_lost_from_it() {
+        let hot = |disk: &SimDisk| -> Vec<PathBuf> {
+            let class = Path::new("/journal/default");
+            let is_hot = |path: &PathBuf| {
+                path.starts_with(class) && path.extension().is_some_and(|form| form == "hot")
+            };
+            let files = disk.files().into_iter().map(|(path, _)| path);
+            files.filter(is_hot).collect()
+        };
+        for seed in 0..100 {
+            let disk = SimDisk::new(seed);
+            let clock = Arc::new(ManualClock::at(Micros(0)));
+            for _ in 0..2 {
+                let (mut writer, _) = open(&disk, &clock);
+                append(&mut writer, &clock);
+                writer.close().unwrap();
+            }
+            let damaged = hot(&disk).pop().unwrap();
+            disk.flip_bit(&damaged, PAGE + 60, 0).unwrap();
+            clock.advance(24 * HOUR);
+            let (mut writer, recovery) = open(&disk, &clock);
+            let [loss] = recovery.losses.as_slice() else {
+                panic!("{:?}", recovery.losses);
+            };
+            assert_eq!(loss.cause, LossCause::Quarantine);
+            assert_eq!((loss.last_good, loss.records_max), (Some(Seq(2)), Some(2)));
+            assert!(
+                loss.detail.contains(&*damaged.to_string_lossy()),
+                "{}",
+                loss.detail
+            );
+            append(&mut writer, &clock);
+            append(&mut writer, &clock);
+            writer.close().unwrap();
+            disk.cut_power();
+            disk.restart();
+            // Damage makes the next start write the segment anew, and follow its chain.
+            let newest = hot(&disk).pop().unwrap();
+            disk.flip_bit(&newest, 2 * PAGE + 60, 0).unwrap();
+            open(&disk, &clock);
+            let report = verify(&disk, Path::new("/journal"), None).unwrap();
+            assert!(report.failures.is_empty(), "seed {seed}: {report:?}");
         }
     }
 

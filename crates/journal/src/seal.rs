@@ -324,6 +324,10 @@ pub(crate) fn repair(shared: &Shared, repair: &Repair) -> io::Result<()> {
                 set_aside(shared, repair)?;
             }
             shared.disk.remove_file(&repair.path)?;
+            // What comes back after a power cut would lie before records that were written since.
+            shared
+                .disk
+                .sync_dir(&partition_dir(&shared.class_dir, repair.id.partition))?;
             remove_if_empty(shared, repair.id.partition)
         }
         RepairKind::Finish { at, position, tag } => {

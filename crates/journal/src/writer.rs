@@ -19,8 +19,9 @@ use crate::segment::{
 use crate::shared::Shared;
 use crate::status::{Counters, State};
 
-/// Room that every segment keeps for the blocks that end it.
-const ENDING_BYTES: u64 = 2 * PAGE;
+/// Room that every segment keeps for the blocks that end it, and a page that is never written: a file of its reserved
+/// length is one that was not closed.
+const ENDING_BYTES: u64 = 3 * PAGE;
 
 /// Where the chain stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
