@@ -57,7 +57,7 @@ pub(crate) enum Command {
     /// The rules: list, show, test, backtest.
     #[command(subcommand)]
     Rules(Rules),
-    /// The parser definitions: list, test, coverage, bench.
+    /// The parser definitions: list, test, coverage, bench; what is not understood: unparsed, draft.
     #[command(subcommand)]
     Parsers(Parsers),
     /// Who sends what.
@@ -282,6 +282,57 @@ pub(crate) enum Parsers {
         #[arg(value_name = "PRODUCT")]
         products: Vec<String>,
     },
+    /// The work queue: what is not understood, by its shape, the most urgent first.
+    Unparsed(Unparsed),
+    /// Writes the beginning of a definition, with samples, from lines that are not understood.
+    Draft(Draft),
+}
+
+/// Which lines that are not understood.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UnparsedAsked {
+    /// Only events that match.
+    #[arg(long, value_name = "QUERY")]
+    pub(crate) query: Option<String>,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    /// How many lines are looked at, the newest first.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub(crate) lines: usize,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Unparsed {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) asked: UnparsedAsked,
+    /// How many shapes are shown.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// One JSON object a line, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Draft {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The product's name, VENDOR.PRODUCT; of a known product, messages are added to its definition.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// A file with lines; standard input when left out.
+    #[arg(value_name = "FILE", conflicts_with = "cluster")]
+    pub(crate) file: Option<PathBuf>,
+    /// In place of a file the samples of this shape, as `parsers unparsed` numbers it; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub(crate) cluster: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asked: UnparsedAsked,
+    /// The folder to write to; `content` in the data directory when left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -335,11 +386,16 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Reindex {
-    /// The data directory; no server may hold it.
-    #[arg(long, value_name = "DIR", default_value = "./data")]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) span: Span,
+    /// Only where this parser reads something today, or where its change has made the index stale.
+    #[arg(long, value_name = "PRODUCT")]
+    pub(crate) parser: Option<String>,
+    /// The reply as JSON, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

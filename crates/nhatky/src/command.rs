@@ -12,4 +12,5 @@ pub(crate) mod rules;
 pub(crate) mod search;
 pub(crate) mod serve;
 pub(crate) mod token;
+pub(crate) mod unparsed;
 pub(crate) mod verify;

@@ -538,7 +538,7 @@ fn by_byte(sources: &[MessageSource], messages: &[Message]) -> Box<[Box<[u16]>]>
 }
 
 /// FNV-1a of the definition's text: the same on every machine and in every release.
-fn fingerprint(text: &str) -> u64 {
+pub(crate) fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -53,6 +53,7 @@ mod settings;
 mod template;
 mod testing;
 mod unnoticed;
+mod unparsed;
 
 pub use clocks::Clocks;
 pub use coverage::{Coverage, MessageCoverage, SampleRun};
@@ -61,3 +62,4 @@ pub use framing::{parse_framed, parse_line};
 pub use parsers::{Depth, LoadError, Parsers, ProductInfo};
 pub use settings::{ParseSettings, SenderSettings, ZoneError};
 pub use testing::TestReport;
+pub use unparsed::{Cluster, Draft, DraftError, Sample, Unparsed};

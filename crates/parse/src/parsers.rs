@@ -76,6 +76,7 @@ pub struct Parsers {
     by_name: BTreeMap<Box<str>, Number>,
     recogniser: Recogniser,
     builtin: Box<[Builtin]>,
+    texts: BTreeMap<String, String>,
 }
 
 /// Symbols of fields that the engine itself asks about, by definition.
@@ -106,13 +107,13 @@ impl Parsers {
         if let Some(content) = content {
             crate::content::read(&content.join("parsers"), &mut texts)?;
         }
-        Self::compile(&texts)
+        Self::compile(texts)
     }
 
-    pub(crate) fn compile(texts: &BTreeMap<String, String>) -> Result<Self, LoadError> {
+    pub(crate) fn compile(texts: BTreeMap<String, String>) -> Result<Self, LoadError> {
         let mut definitions = Vec::with_capacity(texts.len());
         let mut sources = Vec::with_capacity(texts.len());
-        for (name, text) in texts {
+        for (name, text) in &texts {
             let (definition, source) =
                 Definition::compile(name, text).map_err(|error| problem(name, &error))?;
             definitions.push(definition);
@@ -135,12 +136,19 @@ impl Parsers {
                 .collect(),
             recogniser,
             definitions: definitions.into(),
+            texts,
         })
     }
 
     /// What is known of each product, in the order of their names.
     pub fn products(&self) -> impl Iterator<Item = &ProductInfo> {
         self.products.iter()
+    }
+
+    /// The text of that product's definition.
+    #[must_use]
+    pub fn definition_text(&self, product: &str) -> Option<&str> {
+        self.texts.get(product).map(String::as_str)
     }
 
     /// Makes `event` the event of `record`, keeping its buffers.
@@ -406,6 +414,12 @@ impl Parsers {
             write_header(line, subject, event);
             write_structured_data(line, event);
         }
+        if subject == Subject::Device && !event.has(Field::HOST_NAME) {
+            let name = event.text(Field::OBSERVER_NAME).map(str::to_owned);
+            if let Some(name) = name {
+                event.append(Field::HOST_NAME, Value::Text(&name));
+            }
+        }
         if line.depth == Depth::Full {
             if !event.has(Field::MESSAGE) {
                 event.append(Field::MESSAGE, Value::Text(line.header.message));
@@ -527,7 +541,7 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
     let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).map(Value::Integer);
     let (host, hostname) = match subject {
         Subject::Host => (Field::HOST_NAME, Field::HOST_HOSTNAME),
-        Subject::Observer => (Field::OBSERVER_NAME, Field::OBSERVER_HOSTNAME),
+        Subject::Observer | Subject::Device => (Field::OBSERVER_NAME, Field::OBSERVER_HOSTNAME),
     };
     let rows = [
         (Field::LOG_SYSLOG_PRIORITY, code(header.priority)),

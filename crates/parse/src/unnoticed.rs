@@ -20,7 +20,7 @@ impl Parsers {
         let path = folder.join("parser.toml");
         let text = fs::read_to_string(&path).map_err(|source| unreadable(&path, source))?;
         let name = crate::testing::product(folder);
-        let mut parsers = Self::compile(&BTreeMap::from([(name, text)]))?;
+        let mut parsers = Self::compile(BTreeMap::from([(name, text)]))?;
         let samples = crate::testing::samples(folder)?;
         // Rules and the index see less than people: what a key is mapped to may show there alone.
         let expected = [Depth::Full, Depth::Core].map(|depth| {

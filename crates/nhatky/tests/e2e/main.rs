@@ -9,3 +9,4 @@ mod process;
 mod protocols;
 mod restart;
 mod senders;
+mod unparsed;

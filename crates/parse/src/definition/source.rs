@@ -44,7 +44,10 @@ pub(crate) struct DefinitionSource {
 pub(crate) enum Subject {
     #[default]
     Host,
+    /// What watches others.
     Observer,
+    /// What does, and is itself what most of its messages are about: routers, switches, a host's own firewall.
+    Device,
 }
 
 #[derive(Debug, Deserialize)]

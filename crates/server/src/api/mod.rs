@@ -12,12 +12,14 @@ pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
 pub(crate) mod losses;
+pub(crate) mod reindex;
 pub(crate) mod rules;
 pub(crate) mod search;
 pub(crate) mod sources;
 pub(crate) mod tail;
 pub(crate) mod tokens;
 pub(crate) mod top;
+pub(crate) mod unparsed;
 
 use axum::extract::DefaultBodyLimit;
 use event::{Entity, EntityKind};
@@ -47,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(search::search, search::search_by_body))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
+        .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
         .routes(routes!(fields::fields))
         .routes(routes!(sources::sources))
@@ -75,6 +78,7 @@ pub(crate) fn streams() -> OpenApiRouter<App> {
         .layer(DefaultBodyLimit::max(imports::MESSAGES_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(tail::tail))
+        .routes(routes!(reindex::reindex))
         .merge(imports)
 }
 
