@@ -20,15 +20,25 @@ fn main() {
         .filter(|name| root.join(name).join("parser.toml").is_file())
         .collect();
     names.sort();
-    let mut code = "/// Folder and text of every definition, in the order of their names.\n\
-                    pub(crate) const BUILTIN: &[(&str, &str)] = &[\n"
-        .to_owned();
-    for name in names {
-        let path = root.join(&name).join("parser.toml");
-        let path = path.canonicalize().expect("the file was just seen");
-        writeln!(code, "    ({name:?}, include_str!({path:?})),").expect("writing to a string");
+    let mut code = String::new();
+    for (constant, meaning, file) in [
+        ("BUILTIN", "definition", "parser.toml"),
+        ("ENABLING", "`enable.toml`", "enable.toml"),
+    ] {
+        writeln!(
+            code,
+            "/// Folder and text of every {meaning}, in the order of their names.\n\
+             pub(crate) const {constant}: &[(&str, &str)] = &["
+        )
+        .expect("writing to a string");
+        for name in &names {
+            if let Ok(path) = root.join(name).join(file).canonicalize() {
+                writeln!(code, "    ({name:?}, include_str!({path:?})),")
+                    .expect("writing to a string");
+            }
+        }
+        code.push_str("];\n");
     }
-    code.push_str("];\n");
     let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("builtin.rs");
     fs::write(out, code).expect("the output folder is writable");
 }

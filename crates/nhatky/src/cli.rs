@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Parsers(Parsers),
     /// Who sends what.
     Sources(Listing),
+    /// Which of the six classes of events a sender has not sent, and what switches them on.
+    Coach(Coach),
     /// Alerts: list, show, acknowledge, close.
     #[command(subcommand)]
     Alerts(Alerts),
@@ -286,6 +288,24 @@ pub(crate) enum Parsers {
     Unparsed(Unparsed),
     /// Writes the beginning of a definition, with samples, from lines that are not understood.
     Draft(Draft),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Coach {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Only this sender, as `nhatky sources` names it.
+    #[arg(value_name = "SENDER")]
+    pub(crate) sender: Option<String>,
+    /// How many days back events count.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) days: u32,
+    /// Waits until the first event of this class comes from the sender.
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) wait: Option<String>,
+    /// One JSON object a line, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which lines that are not understood.

@@ -2,6 +2,8 @@
 //!
 //! One API serves both, so that a command means the same on a server and on a data directory that no server holds.
 
+use std::ops::ControlFlow;
+
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::body::Body;
 use futures_util::StreamExt as _;
@@ -116,12 +118,12 @@ impl Client {
         serde_json::from_slice(&bytes).context("the reply is not JSON: is that a nhatky server?")
     }
 
-    /// GETs server-sent events and hands over the data of each, until the server ends or `each` fails.
+    /// GETs server-sent events and hands over the data of each, until `each` breaks off or fails, or the server ends.
     pub(crate) async fn follow(
         &self,
         path: &str,
         query: &[(&str, &str)],
-        mut each: impl FnMut(&str) -> Result<()>,
+        mut each: impl FnMut(&str) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let Self::Remote { http, base, token } = self else {
             bail!("nothing arrives in a data directory that no server holds: use --server URL");
@@ -145,8 +147,10 @@ impl Client {
             while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = lines.drain(..=end).collect();
                 let line = String::from_utf8_lossy(&line);
-                if let Some(data) = line.strip_prefix("data:") {
-                    each(data.trim())?;
+                if let Some(data) = line.strip_prefix("data:")
+                    && each(data.trim())?.is_break()
+                {
+                    return Ok(());
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod check;
+pub(crate) mod coach;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod listing;

@@ -80,6 +80,7 @@ async fn run_async(command: Command, texts: &Texts) -> Result<ExitCode> {
         Command::Tail(args) => command::search::tail(args, texts).await,
         Command::Rules(command) => return command::rules::run(command, texts).await,
         Command::Sources(listing) => listing::run(&listing, SOURCES, texts).await,
+        Command::Coach(args) => return command::coach::run(args, texts).await,
         Command::Losses(listing) => listing::run(&listing, LOSSES, texts).await,
         Command::Alerts(command) => command::alerts::run(command, texts).await,
         Command::Reindex(args) => command::reindex::run(args, texts).await,

@@ -12,12 +12,12 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use detect::{Detector, Mode, Rules};
 use disk::{Disk, RealDisk};
-use event::{Clock, Micros, OwnRecord, Seq, SystemClock};
+use event::{Clock, EventClass, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
 use journal::{Journal, Options};
-use parse::Clocks;
+use parse::{Clocks, EnableClass};
 use registry::{Registry, SourceLimits};
-use server::{Access, DetectorVitals, Imports, Vitals};
+use server::{Access, DetectorVitals, Imports, Products, Vitals};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -229,6 +229,9 @@ impl Node {
             events: Arc::clone(&self.events) as _,
             journal: self.journal.reader(),
             imports: Arc::clone(&self.imports),
+            products: Arc::new(NodeProducts {
+                understanding: Arc::clone(&self.understanding),
+            }),
             vitals: Arc::new(NodeVitals {
                 journal: Arc::clone(&self.journal),
                 progress: Arc::clone(&self.pipeline.progress),
@@ -282,6 +285,18 @@ impl Vitals for NodeVitals {
 
     fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules)
+    }
+}
+
+/// What today's definitions know.
+#[derive(Debug)]
+struct NodeProducts {
+    understanding: Arc<ArcSwap<Understanding>>,
+}
+
+impl Products for NodeProducts {
+    fn enable(&self, product: &str, class: EventClass) -> Option<EnableClass> {
+        self.understanding.load().parsers.enable(product, class)
     }
 }
 

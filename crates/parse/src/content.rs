@@ -6,8 +6,12 @@ use std::path::Path;
 
 use crate::LoadError;
 
-/// Reads every `FOLDER/parser.toml` into `texts`, over what is there. A folder that does not exist is empty.
-pub(crate) fn read(folder: &Path, texts: &mut BTreeMap<String, String>) -> Result<(), LoadError> {
+/// Reads every `FOLDER/NAME` into `texts`, over what is there. A folder that does not exist is empty.
+pub(crate) fn read(
+    folder: &Path,
+    name: &str,
+    texts: &mut BTreeMap<String, String>,
+) -> Result<(), LoadError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -15,11 +19,11 @@ pub(crate) fn read(folder: &Path, texts: &mut BTreeMap<String, String>) -> Resul
     };
     for entry in entries {
         let entry = entry.map_err(|error| unreadable(folder, error))?;
-        let file = entry.path().join("parser.toml");
-        let name = entry.file_name().to_string_lossy().into_owned();
+        let file = entry.path().join(name);
+        let product = entry.file_name().to_string_lossy().into_owned();
         match fs::read_to_string(&file) {
             Ok(text) => {
-                texts.insert(name, text);
+                texts.insert(product, text);
             }
             Err(error)
                 if matches!(

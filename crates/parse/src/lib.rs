@@ -39,6 +39,7 @@ mod constant;
 mod content;
 mod coverage;
 mod definition;
+mod enabling;
 mod explain;
 mod format;
 mod frame;
@@ -57,6 +58,7 @@ mod unparsed;
 
 pub use clocks::Clocks;
 pub use coverage::{Coverage, MessageCoverage, SampleRun};
+pub use enabling::{EnableClass, Enabling};
 pub use explain::{Attempt, Explanation, Reason, Verdict};
 pub use framing::{parse_framed, parse_line};
 pub use parsers::{Depth, LoadError, Parsers, ProductInfo};

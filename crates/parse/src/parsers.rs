@@ -10,10 +10,11 @@ use event::{
     Event, Field, Identity, Mark, Micros, Origin, ParseLevel, Record, SourceCategory, Value,
 };
 
-use crate::builtin::BUILTIN;
+use crate::builtin::{BUILTIN, ENABLING};
 use crate::class;
 use crate::definition::source::Subject;
 use crate::definition::{ClassRule, Definition, DefinitionError, Message};
+use crate::enabling::Enabling;
 use crate::explain::{Attempt, Explanation, Reason, Verdict};
 use crate::format::structured_data;
 use crate::frame::{Frame, Piece, Symbol};
@@ -77,6 +78,7 @@ pub struct Parsers {
     recogniser: Recogniser,
     builtin: Box<[Builtin]>,
     texts: BTreeMap<String, String>,
+    pub(crate) enabling: BTreeMap<String, Enabling>,
 }
 
 /// Symbols of fields that the engine itself asks about, by definition.
@@ -100,14 +102,25 @@ impl Parsers {
     /// # Errors
     /// When a file cannot be read or a definition is wrong; the message says where.
     pub fn load(content: Option<&Path>) -> Result<Self, LoadError> {
-        let mut texts: BTreeMap<String, String> = BUILTIN
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect();
+        let builtin = |texts: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+            texts.iter().map(owned).collect()
+        };
+        let (mut texts, mut enabling) = (builtin(BUILTIN), builtin(ENABLING));
         if let Some(content) = content {
-            crate::content::read(&content.join("parsers"), &mut texts)?;
+            let folder = content.join("parsers");
+            crate::content::read(&folder, "parser.toml", &mut texts)?;
+            crate::content::read(&folder, "enable.toml", &mut enabling)?;
         }
-        Self::compile(texts)
+        let mut parsers = Self::compile(texts)?;
+        for (name, text) in enabling {
+            let read = crate::enabling::read(&text).map_err(|problem| LoadError::Definition {
+                parser: name.clone(),
+                problem,
+            })?;
+            parsers.enabling.insert(name, read);
+        }
+        Ok(parsers)
     }
 
     pub(crate) fn compile(texts: BTreeMap<String, String>) -> Result<Self, LoadError> {
@@ -137,6 +150,7 @@ impl Parsers {
             recogniser,
             definitions: definitions.into(),
             texts,
+            enabling: BTreeMap::new(),
         })
     }
 

@@ -369,7 +369,7 @@ mod tests {
         event
     }
 
-    fn clusters<'a>(lines: impl IntoIterator<Item = (&'a str, String)>) -> Vec<Cluster> {
+    fn clusters(lines: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Cluster> {
         let mut unparsed = Unparsed::default();
         for (number, (app, line)) in (1..).zip(lines) {
             unparsed.add(&event(number, "192.0.2.1/unknown", app, &line));

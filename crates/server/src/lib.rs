@@ -43,6 +43,6 @@ mod searches;
 pub use access::Access;
 pub use http::{HttpServer, ServeError, TlsFiles};
 pub use imports::{ImportError, ImportedFile, ImportedMessage, Imports};
-pub use parts::{DetectorVitals, Options, Parts, Vitals};
+pub use parts::{DetectorVitals, Options, Parts, Products, Vitals};
 pub use problem::ProblemBody;
 pub use routes::{openapi, routes};

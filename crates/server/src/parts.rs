@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use alert::Alerts;
 use detect::Rules;
-use event::{Clock, Seq};
+use event::{Clock, EventClass, Seq};
 use index::{EventSource, Index};
 use journal::Reader;
+use parse::{EnableClass, Parsers};
 use registry::{AuditSink, Registry};
 use tokio::sync::watch;
 
@@ -29,6 +30,8 @@ pub struct Parts {
     pub journal: Reader,
     /// Takes old log files in.
     pub imports: Arc<Imports>,
+    /// What is known of products.
+    pub products: Arc<dyn Products>,
     /// How the rest is doing.
     pub vitals: Arc<dyn Vitals>,
     /// Takes the record of each search.
@@ -41,6 +44,18 @@ pub struct Parts {
     pub stop: watch::Receiver<bool>,
     /// Limits and names.
     pub options: Options,
+}
+
+/// What today's definitions know of products.
+pub trait Products: Debug + Send + Sync {
+    /// What makes that product log that class; none where nothing is known of it.
+    fn enable(&self, product: &str, class: EventClass) -> Option<EnableClass>;
+}
+
+impl Products for Parsers {
+    fn enable(&self, product: &str, class: EventClass) -> Option<EnableClass> {
+        self.enabling(product)?.get(&class).cloned()
+    }
 }
 
 /// How the parts that the server does not hold are doing.

@@ -1,5 +1,7 @@
 //! `nhatky search` and `nhatky tail`.
 
+use std::ops::ControlFlow;
+
 use anyhow::Result;
 use serde_json::Value;
 
@@ -117,16 +119,17 @@ pub(crate) async fn tail(args: Tail, texts: &Texts) -> Result<()> {
     let query = [("q", args.query.as_str())];
     let followed = client.follow("/api/v1/tail", &query, |data| {
         if json {
-            return output::line(data);
+            return output::line(data).map(ControlFlow::Continue);
         }
         let Ok(event) = serde_json::from_str::<Value>(data) else {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         };
         let mut table = events_table(texts);
         table.add_row(event_row(&event));
         let printed = table.trim_fmt();
         // The header is for tables, not for a stream.
-        output::line(printed.split_once('\n').map_or("", |(_, row)| row))
+        let row = printed.split_once('\n').map_or("", |(_, row)| row);
+        output::line(row).map(ControlFlow::Continue)
     });
     let followed = followed.await;
     client.close().await?;

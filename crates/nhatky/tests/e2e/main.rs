@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod clock;
+mod coach;
 mod demo_story;
 mod kill;
 mod operation;

@@ -29,11 +29,16 @@ fn a_drafted_definition_is_applied_to_what_is_kept() {
     let mut nhatky = Nhatky::started();
     let mut stream = TcpStream::connect(nhatky.syslog).expect("it listens");
     for line in lines() {
-        stream.write_all(format!("{line}\n").as_bytes()).expect("sent");
+        stream
+            .write_all(format!("{line}\n").as_bytes())
+            .expect("sent");
     }
     drop(stream);
     nhatky.wait_for_count("cong-truy-cap", 40);
-    nhatky.post("/api/v1/ingest", "{\"message\":\"others are understood\"}\n");
+    nhatky.post(
+        "/api/v1/ingest",
+        "{\"message\":\"others are understood\"}\n",
+    );
     nhatky.wait_for_count("others", 1);
 
     let queue = nhatky.get("/api/v1/unparsed", &[]);
@@ -65,14 +70,24 @@ fn a_drafted_definition_is_applied_to_what_is_kept() {
     let on_server = |arguments: &[&str]| {
         let mut all = arguments.to_vec();
         all.extend(["--server", &server]);
-        let run = crate::process::binary().args(&all).output().expect("it runs");
+        let run = crate::process::binary()
+            .args(&all)
+            .output()
+            .expect("it runs");
         assert!(run.status.success(), "{}", text(&run.stderr));
         text(&run.stdout)
     };
     let listed = on_server(&["parsers", "unparsed", "--json"]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
     on_server(&[
-        "parsers", "draft", "so-nha.cong", "--cluster", &ids[0], "--cluster", &ids[1], "--content",
+        "parsers",
+        "draft",
+        "so-nha.cong",
+        "--cluster",
+        &ids[0],
+        "--cluster",
+        &ids[1],
+        "--content",
         content,
     ]);
     // The draft holds its own tests, and they pass.
@@ -83,7 +98,15 @@ fn a_drafted_definition_is_applied_to_what_is_kept() {
     assert!(tested.status.success(), "{}", text(&tested.stdout));
     // Nothing is written over.
     let again = crate::process::binary()
-        .args(["parsers", "draft", "so-nha.cong", "--content", content, "--cluster", &ids[0]])
+        .args([
+            "parsers",
+            "draft",
+            "so-nha.cong",
+            "--content",
+            content,
+            "--cluster",
+            &ids[0],
+        ])
         .args(["--server", &server])
         .output()
         .expect("it runs");
@@ -92,7 +115,8 @@ fn a_drafted_definition_is_applied_to_what_is_kept() {
     nhatky.signal("HUP");
     nhatky.wait_until("the parser is in use", |nhatky| {
         let hits = nhatky.all("cong-truy-cap");
-        hits.iter().any(|hit| hit["nhatky.product"] == "so-nha.cong")
+        hits.iter()
+            .any(|hit| hit["nhatky.product"] == "so-nha.cong")
     });
     let reply = on_server(&["reindex", "--parser", "so-nha.cong", "--json"]);
     let reply: Value = serde_json::from_str(&reply).expect("JSON");
@@ -109,6 +133,9 @@ fn a_drafted_definition_is_applied_to_what_is_kept() {
     // Once is enough, and a parser that reads nothing here changes nothing.
     let none = on_server(&["reindex", "--parser", "cisco.asa", "--json"]);
     let none: Value = serde_json::from_str(&none).expect("JSON");
-    assert_eq!((&none["partitions"], &none["unchanged"]), (&0.into(), &1.into()));
+    assert_eq!(
+        (&none["partitions"], &none["unchanged"]),
+        (&0.into(), &1.into())
+    );
     assert!(nhatky.stop().success());
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod audit;
+pub(crate) mod coach;
 pub(crate) mod detections;
 pub(crate) mod events;
 pub(crate) mod fields;
@@ -53,6 +54,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(events::event))
         .routes(routes!(fields::fields))
         .routes(routes!(sources::sources))
+        .routes(routes!(coach::coach))
         .routes(routes!(rules::rules))
         .routes(routes!(rules::rule))
         .routes(routes!(detections::detections))

@@ -157,6 +157,7 @@ impl Node {
                 Arc::new(RealDisk),
                 at("import.json"),
             )),
+            products: Arc::new(Parsers::builtin()),
             vitals: Arc::new(Doing {
                 journal: Arc::clone(&journal),
                 detector: Detector::new(Arc::clone(&rules), Mode::Live).status(),
