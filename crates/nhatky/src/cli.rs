@@ -284,6 +284,8 @@ pub(crate) enum Parsers {
         #[arg(value_name = "PRODUCT")]
         products: Vec<String>,
     },
+    /// The JSON Schema of `parser.toml`, for editors.
+    Schema,
     /// The work queue: what is not understood, by its shape, the most urgent first.
     Unparsed(Unparsed),
     /// Writes the beginning of a definition, with samples, from lines that are not understood.

@@ -58,7 +58,8 @@ fn run(command: Command, texts: &Texts) -> Result<ExitCode> {
             ref command @ (cli::Parsers::List(_)
             | cli::Parsers::Test { .. }
             | cli::Parsers::Coverage { .. }
-            | cli::Parsers::Bench { .. }),
+            | cli::Parsers::Bench { .. }
+            | cli::Parsers::Schema),
         ) => return command::parsers::run(command, texts),
         Command::Verify(args) => return command::verify::run(&args, texts),
         Command::Check(args) => return command::check::run(&args, texts),

@@ -543,3 +543,39 @@ pub(crate) fn fingerprint(text: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
+
+/// The JSON Schema of `parser.toml`, for editors: completion, and mistakes while writing.
+#[must_use]
+pub fn definition_schema() -> serde_json::Value {
+    schemars::schema_for!(DefinitionSource).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_explains_every_name() {
+        let schema = definition_schema();
+        let mut unexplained = Vec::new();
+        let parts = schema["$defs"].as_object().unwrap().values();
+        for part in parts.chain([&schema]) {
+            for (name, property) in part["properties"].as_object().into_iter().flatten() {
+                if !property["description"].is_string() {
+                    unexplained.push(name.clone());
+                }
+            }
+        }
+        assert_eq!(unexplained, Vec::<String>::new());
+        let functions = &schema["$defs"]["StepSource"]["properties"]["fn"]["enum"];
+        assert!(
+            functions
+                .as_array()
+                .unwrap()
+                .contains(&Value::from("lookup"))
+        );
+        assert_eq!(schema["additionalProperties"], false);
+    }
+}

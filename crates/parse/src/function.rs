@@ -18,6 +18,7 @@ pub(crate) use pattern::apply_first;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::constant::Table;
@@ -28,29 +29,46 @@ use crate::mapping::Mapping;
 use crate::template::{Template, TemplateError};
 
 /// A step as written: `{ fn = "lookup", from = "$status", to = "event.outcome", table = "outcome" }`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepSource {
+    /// Which function.
     #[serde(rename = "fn")]
+    #[schemars(extend("enum" = names()))]
     pub(crate) function: String,
+    /// What it reads: a field, `$variable` or key, or several.
     #[serde(default)]
     pub(crate) from: OneOrMany,
+    /// What it writes.
     #[serde(default)]
     pub(crate) to: OneOrMany,
+    /// For `set`: the constant.
     pub(crate) value: Option<Constant>,
+    /// For `lookup` and `bits`: a table of `[tables]`.
     pub(crate) table: Option<String>,
+    /// For `match`: the template.
     pub(crate) template: Option<String>,
+    /// For `match`: several, of which the first that matches is taken.
     #[serde(default)]
     pub(crate) templates: Vec<String>,
+    /// For `pairs`: what stands between a key and its value.
     pub(crate) pair: Option<String>,
+    /// What stands between pairs, columns or members.
     pub(crate) separator: Option<String>,
+    /// For `pairs`: the quotes that values may stand in.
     pub(crate) quotes: Option<String>,
+    /// For `trim`: what is taken off.
     pub(crate) chars: Option<String>,
+    /// For `duration`: `s`, `ms`, `us` or `ns`.
     pub(crate) unit: Option<String>,
+    /// For `date`: a known layout or a pattern.
     pub(crate) layout: Option<String>,
+    /// For `times`: the factor.
     pub(crate) by: Option<i64>,
+    /// All of these must hold.
     #[serde(default)]
     pub(crate) when: Conditions,
+    /// None of these may hold.
     #[serde(default)]
     pub(crate) unless: Conditions,
 }
@@ -97,6 +115,11 @@ pub(crate) struct Scope<'s> {
     pub(crate) tables: &'s BTreeMap<String, Table>,
     /// The definition's `[map]`, for functions that take keys apart.
     pub(crate) map: &'s BTreeMap<String, OneOrMany>,
+}
+
+/// The names of all functions, for the schema.
+fn names() -> Vec<&'static str> {
+    TABLE.iter().map(|(name, _)| *name).collect()
 }
 
 type Compile = fn(&StepSource, &mut Scope<'_>) -> Result<Box<dyn Function>, StepError>;

@@ -58,6 +58,7 @@ mod unparsed;
 
 pub use clocks::Clocks;
 pub use coverage::{Coverage, MessageCoverage, SampleRun};
+pub use definition::definition_schema;
 pub use enabling::{EnableClass, Enabling};
 pub use explain::{Attempt, Explanation, Reason, Verdict};
 pub use framing::{parse_framed, parse_line};

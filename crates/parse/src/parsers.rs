@@ -582,12 +582,19 @@ fn write_header(line: &Line<'_>, subject: Subject, event: &mut Event) {
         }
     }
     let sd = header.structured_data.filter(|_| full).map(Value::Text);
+    // A process that the definition names need not be the one that wrote the line.
+    let is_writer = event.text(Field::PROCESS_NAME).is_none_or(|name| {
+        header
+            .app_name
+            .is_none_or(|app| app.eq_ignore_ascii_case(name))
+    });
+    let proc_id = header.proc_id.filter(|_| is_writer);
     let unless_given = [
         (Field::LOG_SYSLOG_STRUCTURED_DATA, sd),
         (host, header.hostname.map(Value::Text)),
         (hostname, header.hostname.filter(|_| full).map(Value::Text)),
         (Field::PROCESS_NAME, header.app_name.map(Value::Text)),
-        (Field::PROCESS_PID, number(header.proc_id)),
+        (Field::PROCESS_PID, number(proc_id)),
         (Field::EVENT_SEQUENCE, counted(header.sequence)),
     ];
     for (field, value) in unless_given {

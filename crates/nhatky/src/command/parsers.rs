@@ -44,6 +44,10 @@ pub(crate) fn run(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode> {
         cli::Parsers::Bench { content, products } => {
             bench(content, products, texts).map(|()| ExitCode::SUCCESS)
         }
+        cli::Parsers::Schema => {
+            output::line(&serde_json::to_string_pretty(&parse::definition_schema())?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         cli::Parsers::Unparsed(_) | cli::Parsers::Draft(_) => {
             bail!("this needs a server or a data directory")
         }

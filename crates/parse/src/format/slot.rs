@@ -7,7 +7,7 @@ use nom::Parser as _;
 use nom::branch::alt;
 use nom::bytes::complete::{take_while_m_n, take_while1};
 use nom::character::complete::{char, one_of};
-use nom::combinator::{map_opt, opt, recognize, verify};
+use nom::combinator::{map_opt, opt, recognize};
 use nom::sequence::{delimited, preceded};
 
 use super::Read;
@@ -91,9 +91,22 @@ pub(crate) fn float(input: &str) -> Read<'_, f64> {
 
 /// Six or eight bytes of a hardware address with `:`, `-` or Cisco's points (`0011.2233.4455`), as written.
 pub(crate) fn mac(input: &str) -> Read<'_, &str> {
-    let run = take_while1(|c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '-' | '.'));
-    let (rest, text) = verify(run, is_mac).parse_complete(input)?;
-    ends(rest, text)
+    let mut run = take_while1(|c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '-' | '.'));
+    let (rest, text): (&str, &str) = run.parse_complete(input)?;
+    if is_mac(text) {
+        return ends(rest, text);
+    }
+    // `00:00:5e:00:53:01:ssid` and `0000.5e00.5301.` go on with what is not the address'.
+    for len in [23, 17, 14] {
+        if let Some((address, after)) = input.split_at_checked(len)
+            && is_mac(address)
+            && text.len() > len
+            && after.starts_with([':', '-', '.'])
+        {
+            return Ok((after, address));
+        }
+    }
+    no()
 }
 
 fn is_mac(text: &str) -> bool {
@@ -215,6 +228,10 @@ mod tests {
             hostname("web-1.example.vn: x"),
             Ok((": x", "web-1.example.vn"))
         );
+        let ssid = "00:00:5e:00:53:01:van-phong";
+        assert_eq!(mac(ssid), Ok((":van-phong", "00:00:5e:00:53:01")));
+        assert_eq!(mac("0000.5e00.5301."), Ok((".", "0000.5e00.5301")));
+        assert!(mac("00:00:5e:00:53:01a").is_err());
         assert_eq!(hostname("web-1."), Ok((".", "web-1")));
         assert!(hostname("-x").is_err() && hostname("").is_err());
         assert_eq!(

@@ -183,6 +183,10 @@ mod tests {
             "Rfc5424 pri=29 v=1 t=2026-10-11T22:14:15Z host=ksc | CEF:0|a|b|1|c|d|5|rt=1 x=y",
         );
         check(
+            "<5>1 2026-10-11T22:14:15Z VAULT {\"a\":\"b c d\"}",
+            "Rfc5424 pri=5 v=1 t=2026-10-11T22:14:15Z host=VAULT | {\"a\":\"b c d\"}",
+        );
+        check(
             "<165>1 2026-10-11T22:14:15Z fw",
             "Rfc5424 pri=165 v=1 t=2026-10-11T22:14:15Z host=fw | ",
         );
@@ -227,6 +231,10 @@ mod tests {
         check(
             "2026-10-11T22:14:15.003+07:00 web1 postfix/smtpd[9]: x",
             "Rfc3164 t=2026-10-11T15:14:15.003Z host=web1 app=postfix/smtpd pid=9 | x",
+        );
+        check(
+            "<38>Oct 11 22:14:15 gw gw sshd[454]: x",
+            &format!("Rfc3164 pri=38 t={here} host=gw app=sshd pid=454 | x"),
         );
         check(
             "<38>Oct 11 22:14:15 web1 tag:text",

@@ -83,6 +83,11 @@ fn host_and_tag(text: &str) -> Header<'_> {
     if tag(text).is_some() || !is_host(first) {
         return tagged(None, text);
     }
+    // UniFi's gateways name themselves twice.
+    let again = rest
+        .strip_prefix(first)
+        .and_then(|rest| rest.strip_prefix(' '));
+    let rest = again.filter(|rest| tag(rest).is_some()).unwrap_or(rest);
     tagged(Some(first), rest)
 }
 

@@ -32,7 +32,10 @@ pub(super) fn read<'a>(
         return None;
     }
     let (hostname, rest) = field(rest);
-    if rest.starts_with("CEF:") || rest.starts_with("LEEF:") {
+    if ["CEF:", "LEEF:", "{\""]
+        .iter()
+        .any(|format| rest.starts_with(format))
+    {
         // Many put these formats behind the name of the host, the other fields left out.
         return Some(Header {
             version: Some(version),

@@ -144,12 +144,13 @@ pub(crate) fn offset(bytes: &[u8]) -> Option<(i32, usize)> {
     sound.then_some((sign * (hours * 3600 + minutes * 60), used + 1))
 }
 
-/// `07:00`, with nothing after it that would make the minutes the start of something else.
+/// `07:00` or `7:00`, with nothing after it that would make the minutes the start of something else.
 fn colon_offset(digits: &[u8]) -> Option<(i32, i32, usize)> {
-    let hours = number(digits, 0, 2)?;
-    let minutes = number(digits, 3, 2).filter(|minutes| minutes % 15 == 0)?;
-    let alone = !matches!(digits.get(5), Some(b'.' | b'0'..=b'9'));
-    (digits.get(2) == Some(&b':') && alone).then_some((hours, minutes, 5))
+    let colon = digits.iter().take(3).position(|byte| *byte == b':')?;
+    let hours = number(digits, 0, colon)?;
+    let minutes = number(digits, colon + 1, 2).filter(|minutes| minutes % 15 == 0)?;
+    let alone = !matches!(digits.get(colon + 3), Some(b'.' | b'0'..=b'9'));
+    (colon > 0 && alone).then_some((hours, minutes, colon + 3))
 }
 
 fn number(digits: &[u8], from: usize, count: usize) -> Option<i32> {
@@ -218,6 +219,8 @@ mod tests {
         check("+0700", 420);
         check("+07", 420);
         check("+7", 420);
+        check("+7:00", 420);
+        check("-9:30", -570);
         check("-3", -180);
         check("UTC+7", 420);
         check("GMT-03:30", -210);
