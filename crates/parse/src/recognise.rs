@@ -17,7 +17,7 @@ pub(crate) struct Recogniser {
     listeners: HashMap<Box<str>, Box<[Number]>, ahash::RandomState>,
     start: Anchors,
     anywhere: Anchors,
-    json: Box<[(Number, Box<[Box<str>]>)]>,
+    json: JsonKeys,
     always: Box<[Number]>,
     /// What else must stand in the line, by definition.
     require: Box<[Box<[memmem::Finder<'static>]>]>,
@@ -28,6 +28,15 @@ pub(crate) struct Recogniser {
 struct Anchors {
     automaton: AhoCorasick,
     of: Box<[Box<[Number]>]>,
+}
+
+/// Which keys an object of each definition has.
+#[derive(Debug)]
+struct JsonKeys {
+    /// Every key that any of them names, in its quotes.
+    automaton: AhoCorasick,
+    /// For each list of keys the definition, and the keys by their numbers.
+    wanted: Box<[(Number, Box<[usize]>)]>,
 }
 
 /// The candidates of a line, best first; no definition is in it twice.
@@ -59,18 +68,7 @@ impl Recogniser {
                 lists(sources, |source| &source.anywhere, str::to_owned),
                 StartKind::Unanchored,
             )?,
-            json: each()
-                .flat_map(|(number, source)| {
-                    source.json_keys.iter().map(move |keys| (number, keys))
-                })
-                .map(|(number, keys)| {
-                    let quoted = keys.iter().map(|key| {
-                        let last = key.rsplit('.').next().unwrap_or(key);
-                        format!("\"{last}\"").into()
-                    });
-                    (number, quoted.collect())
-                })
-                .collect(),
+            json: JsonKeys::compile(sources)?,
             always: each()
                 .filter(|(_, source)| source.always)
                 .map(|(number, _)| number)
@@ -118,15 +116,10 @@ impl Recogniser {
         self.anywhere.everywhere(line, |number, length| {
             candidates.add(self.priority_of(number), length, number);
         });
-        if message.starts_with('{') && !self.json.is_empty() {
-            for (number, keys) in &self.json {
-                if keys
-                    .iter()
-                    .all(|key| memmem::find(message.as_bytes(), key.as_bytes()).is_some())
-                {
-                    candidates.add(self.priority_of(*number), keys.len(), *number);
-                }
-            }
+        if message.starts_with('{') {
+            self.json.of(message, |number, keys| {
+                candidates.add(self.priority_of(number), keys, number);
+            });
         }
         candidates.sort();
         candidates
@@ -159,6 +152,49 @@ impl Recogniser {
 
     fn priority_of(&self, number: Number) -> i32 {
         self.priority.get(usize::from(number)).copied().unwrap_or(0)
+    }
+}
+
+impl JsonKeys {
+    fn compile(sources: &[&RecogniseSource]) -> Result<Self, AnchorError> {
+        let mut texts: Vec<String> = Vec::new();
+        let mut number_of = |key: &String| {
+            let last = key.rsplit('.').next().unwrap_or(key);
+            let text = format!("\"{last}\"");
+            let known = texts.iter().position(|known| *known == text);
+            known.unwrap_or_else(|| {
+                texts.push(text);
+                texts.len() - 1
+            })
+        };
+        let wanted = (0u16..)
+            .zip(sources)
+            .flat_map(|(number, source)| source.json_keys.iter().map(move |keys| (number, keys)))
+            .map(|(number, keys)| (number, keys.iter().map(&mut number_of).collect()))
+            .collect();
+        let automaton = AhoCorasickBuilder::new()
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+            .build(&texts)?;
+        Ok(Self { automaton, wanted })
+    }
+
+    /// Every definition of which all keys stand in the text, with how many those are.
+    fn of(&self, text: &str, mut each: impl FnMut(Number, usize)) {
+        let mut seen = vec![false; self.automaton.patterns_len()];
+        // No key is a part of another: each is whole in its quotes.
+        for found in self.automaton.find_iter(text) {
+            if let Some(seen) = seen.get_mut(found.pattern().as_usize()) {
+                *seen = true;
+            }
+        }
+        let is_seen = |key: &usize| seen.get(*key).copied().unwrap_or(false);
+        for (number, keys) in &self.wanted {
+            if keys.iter().all(is_seen) {
+                each(*number, keys.len());
+            }
+        }
     }
 }
 
