@@ -108,6 +108,12 @@ fields! {
     SOURCE_USER_GROUP_NAME "source.user.group.name" Keyword plain one "Group of the user at the initiator.";
     SOURCE_USER_EMAIL "source.user.email" Keyword plain one "Mail address of the user at the initiator.";
     SOURCE_REGISTERED_DOMAIN "source.registered_domain" Keyword plain one "The initiator's registered domain.";
+    SOURCE_GEO_COUNTRY_ISO_CODE "source.geo.country_iso_code" Keyword column one "The country of the initiator's address: two letters of ISO 3166.";
+    SOURCE_GEO_COUNTRY_NAME "source.geo.country_name" Keyword plain one "That country's name in English.";
+    SOURCE_GEO_CITY_NAME "source.geo.city_name" Keyword plain one "The city of the initiator's address.";
+    SOURCE_GEO_LOCATION "source.geo.location" Keyword plain one "Latitude and longitude of the initiator's address, with a comma.";
+    SOURCE_AS_NUMBER "source.as.number" Number plain one "The autonomous system of the initiator's address.";
+    SOURCE_AS_ORGANIZATION_NAME "source.as.organization.name" Keyword plain one "Whose autonomous system it is.";
     DESTINATION_ADDRESS "destination.address" Keyword plain one "The responder as named: address or host name.";
     DESTINATION_IP "destination.ip" Address column one "The responder's address.";
     DESTINATION_PORT "destination.port" Number column one "The responder's port.";
@@ -117,6 +123,12 @@ fields! {
     DESTINATION_PACKETS "destination.packets" Number plain one "Packets from the responder.";
     DESTINATION_NAT_IP "destination.nat.ip" Address plain one "The responder's translated address.";
     DESTINATION_NAT_PORT "destination.nat.port" Number plain one "The responder's translated port.";
+    DESTINATION_GEO_COUNTRY_ISO_CODE "destination.geo.country_iso_code" Keyword column one "The country of the responder's address: two letters of ISO 3166.";
+    DESTINATION_GEO_COUNTRY_NAME "destination.geo.country_name" Keyword plain one "That country's name in English.";
+    DESTINATION_GEO_CITY_NAME "destination.geo.city_name" Keyword plain one "The city of the responder's address.";
+    DESTINATION_GEO_LOCATION "destination.geo.location" Keyword plain one "Latitude and longitude of the responder's address, with a comma.";
+    DESTINATION_AS_NUMBER "destination.as.number" Number plain one "The autonomous system of the responder's address.";
+    DESTINATION_AS_ORGANIZATION_NAME "destination.as.organization.name" Keyword plain one "Whose autonomous system it is.";
     DESTINATION_USER_NAME "destination.user.name" Keyword plain one "The user at the responder.";
     DESTINATION_USER_DOMAIN "destination.user.domain" Keyword plain one "Domain of the user at the responder.";
     DESTINATION_USER_ID "destination.user.id" Keyword plain one "Identifier of the user at the responder.";

@@ -15,7 +15,7 @@ use disk::{Disk, RealDisk};
 use event::{Clock, EventClass, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
 use journal::{Journal, Options};
-use parse::{Clocks, EnableClass};
+use parse::{Clocks, EnableClass, Geo};
 use registry::{Registry, SourceLimits};
 use server::{Access, DetectorVitals, Imports, Products, Vitals};
 use tokio::sync::watch;
@@ -305,7 +305,9 @@ impl Understanding {
     pub(crate) fn load(content: &Path, config: &Config) -> Result<Self> {
         Ok(Self {
             parsers: Arc::new(parse::Parsers::load(Some(content))?),
-            settings: config.parse_settings()?,
+            settings: config
+                .parse_settings()?
+                .with_geo(Geo::load(&content.join("geo"))?),
         })
     }
 

@@ -441,6 +441,9 @@ impl Parsers {
             mirror_addresses(event);
         }
         self.write_own(record, settings, line, found, event);
+        if !settings.geo().is_empty() {
+            settings.geo().write(record.received_at, event);
+        }
         if let Some(claimed) = claimed.filter(|_| !settings.clocks().is_empty()) {
             correct_clock(settings, line, claimed, event);
         }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::clocks::Clocks;
 use crate::definition::Definition;
+use crate::geo::Geo;
 use crate::header::Zone;
 use crate::template::Template;
 
@@ -20,6 +21,7 @@ pub struct ParseSettings {
     senders: BTreeMap<String, Sender>,
     relays: BTreeSet<IpAddr>,
     clocks: Arc<Clocks>,
+    geo: Arc<Geo>,
 }
 
 /// The settings of one sender ([`event::Origin::sender`]).
@@ -90,6 +92,7 @@ impl Default for ParseSettings {
             senders: BTreeMap::new(),
             relays: BTreeSet::new(),
             clocks: Arc::default(),
+            geo: Arc::default(),
         }
     }
 }
@@ -144,6 +147,17 @@ impl ParseSettings {
     #[must_use]
     pub fn clocks(&self) -> &Arc<Clocks> {
         &self.clocks
+    }
+
+    /// Takes databases that tell where addresses are.
+    #[must_use]
+    pub fn with_geo(mut self, geo: Geo) -> Self {
+        self.geo = Arc::new(geo);
+        self
+    }
+
+    pub(crate) fn geo(&self) -> &Geo {
+        &self.geo
     }
 
     /// Every sender's name with what is known of it.

@@ -10,6 +10,7 @@ use event::{Event, Micros, Origin, Record, Transport};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::ecs_values;
 use crate::{Depth, LoadError, ParseSettings, Parsers, SenderSettings};
 
 /// What the samples of one folder showed.
@@ -17,7 +18,9 @@ use crate::{Depth, LoadError, ParseSettings, Parsers, SenderSettings};
 pub struct TestReport {
     /// How many samples were parsed.
     pub samples: usize,
-    /// What differs from `expected.jsonl`, a sentence each.
+    /// How many of them do not give the event stated, or one that ECS allows.
+    pub failed: usize,
+    /// What differs from `expected.jsonl` or is not ECS, a sentence each.
     pub differences: Vec<String>,
     /// Messages of the definition that no sample shows.
     pub uncovered: Vec<String>,
@@ -75,12 +78,16 @@ impl Parsers {
             let wanted = expected
                 .next()
                 .and_then(|line| serde_json::from_str(line).ok());
-            compare(
-                number + 1,
-                &wanted.unwrap_or_default(),
-                event,
-                &mut report.differences,
-            );
+            let mut differences = match wanted {
+                Some(wanted) => compare(&wanted, event),
+                None => vec!["expected.jsonl states no event".to_owned()],
+            };
+            differences.extend(ecs_values::not_allowed(event));
+            report.failed += usize::from(!differences.is_empty());
+            let told = differences
+                .iter()
+                .map(|difference| format!("sample {}: {difference}", number + 1));
+            report.differences.extend(told);
         }
         let left = expected.count();
         if left > 0 {
@@ -171,23 +178,18 @@ impl Parsers {
     }
 }
 
-fn compare(
-    number: usize,
-    wanted: &Map<String, Value>,
-    got: &Map<String, Value>,
-    differences: &mut Vec<String>,
-) {
+fn compare(wanted: &Map<String, Value>, got: &Map<String, Value>) -> Vec<String> {
+    let mut differences = Vec::new();
     let names: BTreeSet<&String> = wanted.keys().chain(got.keys()).collect();
     for name in names {
         let (wanted, got) = (wanted.get(name), got.get(name));
         if wanted != got {
             let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
             let (wanted, got) = (show(wanted), show(got));
-            differences.push(format!(
-                "sample {number}: {name}: expected {wanted}, got {got}"
-            ));
+            differences.push(format!("{name}: expected {wanted}, got {got}"));
         }
     }
+    differences
 }
 
 /// The samples of a parser's folder: first the lines, then the objects.

@@ -68,18 +68,18 @@ fn print(item: &Value, texts: &Texts) -> Result<()> {
     let text = |value: &Value| harmless(value.as_str().unwrap_or_default());
     let products = item["products"].as_array().into_iter().flatten();
     let products: Vec<String> = products.map(text).collect();
-    output::line(&format!(
-        "{}  ({})",
-        text(&item["sender"]),
-        products.join(", ")
-    ))?;
+    let products = match products.as_slice() {
+        [] => texts.word("coach", "unknown"),
+        known => known.join(", "),
+    };
+    output::line(&format!("{}  ({products})", text(&item["sender"])))?;
     for class in classes(item) {
         let name = text(&class["class"]);
         let state = texts.word("coach", &text(&class["state"]));
         let said = texts.word("class", &name);
         let count = class["events"].as_u64().filter(|events| *events > 0);
         let count = count.map_or(String::new(), |events| format!(" {events}"));
-        output::line(&format!("  {name:<16}  {state}{count}  {said}"))?;
+        output::line(&format!("  {name:<17}  {state}{count}  {said}"))?;
         for step in class["steps"].as_array().into_iter().flatten() {
             let told = text(&step[texts.language().code()]);
             output::line(&format!("      {}: {told}", text(&step["product"])))?;

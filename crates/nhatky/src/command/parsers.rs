@@ -79,7 +79,7 @@ fn test(parsers: &Parsers, folders: &[PathBuf], texts: &Texts) -> Result<ExitCod
         let report = parsers.test(folder)?;
         products += 1;
         samples += report.samples;
-        failed += report.differences.len();
+        failed += report.failed;
         for difference in report.differences {
             output::line(&format!("{}: {difference}", folder.display()))?;
         }

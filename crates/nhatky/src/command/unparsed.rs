@@ -1,7 +1,7 @@
 //! `nhatky parsers unparsed`, `nhatky parsers draft`: what is not understood, and the beginning of its definition.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -103,12 +103,6 @@ pub(crate) async fn draft(args: cli::Draft, texts: &Texts) -> Result<ExitCode> {
         .clone()
         .unwrap_or_else(|| args.place.data.join("content"));
     let folder = content.join("parsers").join(&args.name);
-    if folder.join("parser.toml").try_exists()? {
-        bail!(
-            "{} is there already: give another name, or take the file away first",
-            folder.join("parser.toml").display()
-        );
-    }
     let lines = if args.cluster.is_empty() {
         read_lines(args.file.as_deref())?
     } else {
@@ -126,15 +120,12 @@ pub(crate) async fn draft(args: cli::Draft, texts: &Texts) -> Result<ExitCode> {
     }
     let clusters = unparsed.ranked();
     let draft = match parsers.definition_text(&args.name) {
-        Some(text) => Draft::extending(&args.name, text, &clusters)?,
+        Some(text) => Draft::extending(text, &clusters)?,
         None => Draft::new(&args.name, &clusters)?,
     };
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     fs::write(folder.join("parser.toml"), &draft.definition)?;
-    fs::write(
-        folder.join("samples.jsonl"),
-        draft.samples.join("\n") + "\n",
-    )?;
+    append(&folder.join("samples.jsonl"), &draft.samples)?;
     let parsers = Parsers::load(Some(&content))?;
     parsers.bless(&folder)?;
     let mut left = 0_usize;
@@ -156,6 +147,14 @@ pub(crate) async fn draft(args: cli::Draft, texts: &Texts) -> Result<ExitCode> {
         &[("name", &args.name), ("content", &content.display())],
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn append(path: &Path, lines: &[String]) -> Result<()> {
+    let mut file = fs::File::options().create(true).append(true).open(path)?;
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    Ok(())
 }
 
 /// A product's name becomes a folder's.

@@ -96,7 +96,7 @@ fn a_drafted_definition_is_applied_to_what_is_kept() {
         .output()
         .expect("it runs");
     assert!(tested.status.success(), "{}", text(&tested.stdout));
-    // Nothing is written over.
+    // Its lines are understood now, so that nothing is left to draft.
     let again = crate::process::binary()
         .args([
             "parsers",

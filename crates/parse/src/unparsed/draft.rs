@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use serde::Deserialize;
+
 use super::{Cluster, Slot, Token};
 
 /// The shortest text by which lines without a syslog tag are recognised, in bytes.
@@ -17,6 +19,19 @@ pub struct Draft {
     pub samples: Vec<String>,
     /// How many messages were drafted.
     pub messages: usize,
+}
+
+/// What a draft must fit into.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct KnownNames {
+    vendor: String,
+    message: Vec<KnownMessage>,
+}
+
+#[derive(Debug, Deserialize)]
+struct KnownMessage {
+    name: String,
 }
 
 /// Why nothing can be drafted.
@@ -52,29 +67,35 @@ impl Draft {
              vendor = {quoted}\n\n\
              [recognise]\n{recognise}tentative = true\n"
         );
-        Ok(Self::with(head, name, clusters))
+        Ok(Self::with(head, name, BTreeSet::new(), clusters))
     }
 
     /// The definition of a known product, with a message for each cluster behind those that it has.
     ///
     /// # Errors
     /// When there are no clusters.
-    pub fn extending(name: &str, text: &str, clusters: &[Cluster]) -> Result<Self, DraftError> {
+    pub fn extending(text: &str, clusters: &[Cluster]) -> Result<Self, DraftError> {
         if clusters.is_empty() {
             return Err(DraftError::Nothing);
         }
+        let known: KnownNames = toml::from_str(text).unwrap_or_default();
         let head = format!(
             "{}\n\n# Drafted: check the names of fields and give each message its class.\n",
             text.trim_end()
         );
-        Ok(Self::with(head, name, clusters))
+        let names = known.message.into_iter().map(|message| message.name);
+        Ok(Self::with(head, &known.vendor, names.collect(), clusters))
     }
 
-    fn with(mut definition: String, name: &str, clusters: &[Cluster]) -> Self {
-        let mut names = BTreeSet::new();
+    fn with(
+        mut definition: String,
+        vendor: &str,
+        mut names: BTreeSet<String>,
+        clusters: &[Cluster],
+    ) -> Self {
         let mut samples = Vec::new();
         for cluster in clusters {
-            write_message(&mut definition, name, &mut names, cluster);
+            write_message(&mut definition, vendor, &mut names, cluster);
             let lines = cluster.samples.iter().map(|sample| &sample.raw);
             samples.extend(lines.map(|raw| serde_json::json!({ "raw": raw }).to_string()));
         }
@@ -385,6 +406,23 @@ mod tests {
         assert_eq!(
             event.get(Field::SOURCE_PORT),
             Some(event::Value::Integer(4001))
+        );
+        // Of another kind of line later: behind what is there, under its prefix.
+        let late = format!("{head} door 3 forced");
+        let mut event = Event::default();
+        let settings = ParseSettings::default();
+        parsers.parse_into(&record(&late), &settings, Depth::Full, &mut event);
+        let mut unparsed = Unparsed::default();
+        unparsed.add(&event);
+        let known = draft
+            .definition
+            .replace("vendor = 'so.cong'", "vendor = 'cong'");
+        let extended = Draft::extending(&known, &unparsed.ranked()).unwrap();
+        assert!(extended.definition.starts_with(known.trim_end()));
+        assert!(
+            extended.definition.contains("<cong.door:int> forced"),
+            "{}",
+            extended.definition
         );
         assert_eq!(
             draft.samples.len(),
