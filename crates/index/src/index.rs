@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,10 +12,11 @@ use disk::{Disk, EntryKind, RealDisk};
 use event::{Event, Seq};
 use tracing::warn;
 
+use crate::each::{self, Each};
 use crate::histogram::{self, Histogram, HistogramRequest};
 use crate::partition::{self, Partition};
 use crate::reindex::{self, ReindexError, Reindexed};
-use crate::scope::SearchError;
+use crate::scope::{Scope, SearchError};
 use crate::search::{self, SearchRequest, SearchResult};
 use crate::source::{Depth, EventSource};
 use crate::state::{Fresh, Shared, State};
@@ -236,6 +238,20 @@ impl Index {
         on_hits: &mut dyn FnMut(Vec<Event>),
     ) -> Result<SearchResult, SearchError> {
         search::search(&self.shared, request, on_hits)
+    }
+
+    /// Hands over every event that matches, newest first, with as much of it as `depth` says, until `on_event` breaks
+    /// off.
+    ///
+    /// # Errors
+    /// See [`SearchError`]. A budget that is used up, or a cancelled search, is no error.
+    pub fn each(
+        &self,
+        scope: &Scope,
+        depth: Depth,
+        on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Each, SearchError> {
+        each::each(&self.shared, scope, depth, on_event)
     }
 
     /// Counts over time.

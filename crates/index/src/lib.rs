@@ -65,6 +65,7 @@ mod bits;
 mod column_test;
 mod commit;
 mod document;
+mod each;
 mod evaluate;
 mod histogram;
 mod index;
@@ -87,6 +88,7 @@ mod tokenizer;
 mod top;
 mod words;
 
+pub use each::Each;
 pub use evaluate::Way;
 pub use histogram::{BUCKETS_MAX, Bucket, Histogram, HistogramRequest};
 pub use index::{ClosedError, Index, IndexOptions, OpenError};

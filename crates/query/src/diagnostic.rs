@@ -66,8 +66,14 @@ pub enum Code {
     BadRegex,
     /// A value cannot be what the field holds.
     BadValue,
-    /// Pipes are not a part of the language yet.
+    /// Stages stand where only a condition can.
     Pipe,
+    /// A stage is none, or not written as it should be.
+    BadStage,
+    /// There are too many stages.
+    TooManyStages,
+    /// There is no such function.
+    UnknownFunction,
     /// `and`, `or`, `not` in lower case are words.
     LowercaseOperator,
     /// There is no letter and no digit to be looked for.

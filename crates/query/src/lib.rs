@@ -1,4 +1,5 @@
-//! The query language: text to a typed tree ([`parse`], [`Expr`]), and its meaning ([`matches()`]).
+//! The query language: text to a typed tree ([`parse`], [`Expr`]), its meaning ([`matches()`]), and what is done to the
+//! events that match ([`parse_pipeline`], [`PipeRun`]).
 //!
 //! ```
 //! use bytes::Bytes;
@@ -51,6 +52,7 @@ mod matches;
 mod parser;
 mod pattern;
 mod phrase;
+mod pipe;
 mod term;
 mod token;
 
@@ -64,5 +66,9 @@ pub use matches::matches;
 pub use parser::{Parsed, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};
+pub use pipe::{
+    Aggregate, Cell, Flow, Function, Key, ParsedPipeline, PipeError, PipeRun, Pipeline, SortKey,
+    SortOrder, Stage, Stats, Table, apply_to_table, parse_pipeline,
+};
 pub use term::{Term, TermKind, addresses, terms};
 pub use token::{Token, Tokens, kept_out, tokens};

@@ -44,14 +44,47 @@ impl Parsed {
 /// ```
 #[must_use]
 pub fn parse(text: &str, context: &Context) -> Parsed {
+    let part = read(text, 0, context, Pipes::Refused);
+    Parsed {
+        expr: part.expr,
+        diagnostics: part.diagnostics,
+    }
+}
+
+/// A condition that is part of a longer text.
+pub(crate) struct Part {
+    pub(crate) expr: Expr,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The `|` that ends it; none where the text does.
+    pub(crate) pipe: Option<Span>,
+}
+
+/// Reads the condition from `start` to the next `|` between clauses.
+pub(crate) fn parse_part(text: &str, start: usize, context: &Context) -> Part {
+    read(text, start, context, Pipes::End)
+}
+
+/// What a `|` between clauses is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pipes {
+    /// A mistake.
+    Refused,
+    /// The end of the condition.
+    End,
+}
+
+fn read(text: &str, start: usize, context: &Context, pipes: Pipes) -> Part {
     let span = Span {
-        start: 0,
+        start,
         end: text.len(),
     };
+    let mut lexer = Lexer::new(text);
+    lexer.go_back(start);
     let mut parser = Parser {
-        lexer: Lexer::new(text),
+        lexer,
         peeked: None,
         context,
+        pipes,
         depth: 0,
         clauses: 0,
         regexes: 0,
@@ -66,10 +99,10 @@ pub fn parse(text: &str, context: &Context) -> Parsed {
             &format!("the query has {} bytes, more than {limit}", text.len()),
             "shorten it, or ask in several queries",
         );
-        return parser.finish(Expr::All);
+        return parser.finish(Expr::All, None);
     }
-    let expr = parser.query();
-    parser.finish(expr)
+    let (expr, pipe) = parser.query();
+    parser.finish(expr, pipe)
 }
 
 /// Where a clause stands.
@@ -103,6 +136,7 @@ struct Parser<'a> {
     /// A token read ahead. Every reader of it is in the same scope, and so would read it in the same mode.
     peeked: Option<Lexeme>,
     context: &'a Context,
+    pipes: Pipes,
     depth: usize,
     clauses: usize,
     regexes: usize,
@@ -112,7 +146,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn finish(mut self, expr: Expr) -> Parsed {
+    fn finish(mut self, expr: Expr, pipe: Option<Span>) -> Part {
         let mut room = [DIAGNOSTICS_MAX; 2];
         self.diagnostics.retain(|found| {
             let [errors, warnings] = &mut room;
@@ -125,13 +159,15 @@ impl Parser<'_> {
             kept
         });
         self.diagnostics.sort_by_key(|found| found.span.start);
-        Parsed {
+        Part {
             expr,
             diagnostics: self.diagnostics,
+            pipe,
         }
     }
 
-    fn query(&mut self) -> Expr {
+    /// The condition, and the `|` that ends it.
+    fn query(&mut self) -> (Expr, Option<Span>) {
         let mut parts = Vec::new();
         loop {
             parts.extend(self.joined(Scope::Query, Power::Lowest));
@@ -143,7 +179,8 @@ impl Parser<'_> {
                     "this parenthesis closes none",
                     "take it away, or put it in quotes",
                 ),
-                _ => return Expr::and(parts),
+                Kind::Pipe => return (Expr::and(parts), Some(next.span)),
+                _ => return (Expr::and(parts), None),
             }
         }
     }
@@ -156,6 +193,7 @@ impl Parser<'_> {
             let span = next.span;
             let (power, written) = match next.kind {
                 Kind::End | Kind::Close => return left,
+                Kind::Pipe if self.pipes == Pipes::End => return left,
                 Kind::Or => (Power::Or, true),
                 Kind::And => (Power::And, true),
                 _ => (Power::And, false),
@@ -218,6 +256,7 @@ impl Parser<'_> {
     fn clause(&mut self, scope: Scope<'_>) -> Option<Expr> {
         match self.peek(scope.mode()).kind {
             Kind::End | Kind::Close | Kind::And | Kind::Or | Kind::Not => return None,
+            Kind::Pipe if self.pipes == Pipes::End => return None,
             _ => {}
         }
         let next = self.take(scope.mode());
@@ -247,7 +286,7 @@ impl Parser<'_> {
                 self.stop(
                     Code::Pipe,
                     span,
-                    "pipes are not a part of the query language yet",
+                    "only a condition can stand here, no stages",
                     "put the sign in quotes, or leave out what follows it",
                 );
                 None

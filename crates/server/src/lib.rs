@@ -35,6 +35,7 @@ mod imports;
 mod metrics;
 mod own_records;
 mod parts;
+mod pipes;
 mod problem;
 mod question;
 mod routes;

@@ -2,7 +2,7 @@
 
 use event::{Field, Micros};
 use index::{Budget, Cancel, Scope};
-use query::{Condition, Context, Diagnostic, Expr, Literal, Test};
+use query::{Condition, Context, Diagnostic, Expr, Literal, Pipeline, Test};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -29,10 +29,35 @@ impl Question {
         let parsed = query::parse(q.unwrap_or_default(), &context);
         let warnings = parsed.diagnostics.clone();
         let expr = parsed.into_result().map_err(Problem::query)?;
+        Self::of(expr, warnings, from, to, &context)
+    }
+
+    /// Reads a query with the stages behind it; none where it is a condition alone.
+    pub(crate) fn read_pipeline(
+        app: &App,
+        q: Option<&str>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<(Self, Pipeline), Problem> {
+        let context = Context::at(app.parts.clock.now());
+        let parsed = query::parse_pipeline(q.unwrap_or_default(), &context);
+        let warnings = parsed.diagnostics.clone();
+        let pipeline = parsed.into_result().map_err(Problem::query)?;
+        let question = Self::of(pipeline.filter.clone(), warnings, from, to, &context)?;
+        Ok((question, pipeline))
+    }
+
+    fn of(
+        expr: Expr,
+        warnings: Vec<Diagnostic>,
+        from: Option<&str>,
+        to: Option<&str>,
+        context: &Context,
+    ) -> Result<Self, Problem> {
         Ok(Self {
             expr: without_own_questions(expr),
-            from: instant("from", from, &context)?,
-            to: instant("to", to, &context)?,
+            from: instant("from", from, context)?,
+            to: instant("to", to, context)?,
             warnings,
         })
     }

@@ -49,6 +49,89 @@ async fn a_search_finds_events_newest_first_page_by_page() {
     );
 }
 
+/// The table of a query with stages.
+async fn table(node: &Node, q: &str) -> Value {
+    let (status, reply) = node
+        .send("POST", "/api/v1/search", &json!({ "q": q }))
+        .await;
+    assert_eq!(status, StatusCode::OK, "{q}: {reply}");
+    reply
+}
+
+#[tokio::test]
+async fn stages_behind_a_condition_give_a_table() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED, FAILED, FAILED]);
+    let reply = table(
+        &node,
+        "sshd | stats count() by user.name, event.outcome | sort -count",
+    )
+    .await;
+    assert_eq!(
+        reply["columns"],
+        json!(["user.name", "event.outcome", "count"])
+    );
+    assert_eq!(
+        reply["rows"],
+        json!([["admin", "failure", 3], ["an", "success", 1]])
+    );
+    assert_eq!(
+        (&reply["total"], &reply["total_relation"]),
+        (&json!(4), &json!("eq"))
+    );
+    assert_eq!(reply["covered"]["through_seq"], 4);
+    assert!(reply.get("hits").is_none());
+    let reply = table(&node, "sshd | fields nhatky.seq, source.ip | head 2").await;
+    assert_eq!(
+        reply["rows"],
+        json!([[4, "198.51.100.7"], [3, "198.51.100.7"]])
+    );
+}
+
+#[tokio::test]
+async fn counting_by_a_column_gives_what_counting_events_gives() {
+    let node = Node::start().await;
+    let plain = "<13>Oct 11 22:16:15 db1 app: hello";
+    node.receive(&[FAILED, ACCEPTED, plain, FAILED]);
+    for field in [
+        "source.ip",
+        "source.port",
+        "user.name",
+        "event.category",
+        "event.type",
+        "@timestamp",
+    ] {
+        let rest = format!("stats count() by {field} | sort -count, {field}");
+        let columns = table(&node, &format!("db1 | {rest}")).await;
+        // A stage before it makes every event be looked at.
+        let events = table(&node, &format!("db1 | where db1 | {rest}")).await;
+        assert_eq!(columns["rows"], events["rows"], "{field}");
+        assert!(
+            columns["rows"]
+                .as_array()
+                .is_some_and(|rows| rows.len() >= 2),
+            "{field}: {columns}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_stage_is_told_with_its_place() {
+    let node = Node::start().await;
+    let body = json!({ "q": "sshd | stats cuont() by user.name" });
+    let (status, problem) = node.send("POST", "/api/v1/search", &body).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(problem["errors"][0]["code"], "unknown_function");
+    assert_eq!(
+        problem["errors"][0]["span"],
+        json!({"start": 13, "end": 18})
+    );
+    // Stages are for searches; a tail or a histogram takes a condition.
+    let (status, problem) = node.get("/api/v1/histogram?q=sshd+%7C+head").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(problem["errors"][0]["code"], "pipe");
+}
+
 #[tokio::test]
 async fn a_search_by_body_means_the_same_and_time_is_a_filter() {
     let node = Node::start().await;

@@ -26,6 +26,9 @@ async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
     query.extend(args.span.from.as_deref().map(|from| ("from", from)));
     query.extend(args.span.to.as_deref().map(|to| ("to", to)));
     let (hits, reply) = fetch(client, &query, args.limit).await?;
+    if let Some(columns) = reply["columns"].as_array() {
+        return show_table(columns, &reply, args, texts);
+    }
     if output::as_json(args.json) {
         return hits.iter().try_for_each(output::json);
     }
@@ -36,6 +39,47 @@ async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
         output::line(&table.trim_fmt())?;
     }
     summary(client, &query, &reply, hits.len(), texts).await
+}
+
+/// What a query with stages gives: a table, or an object a row.
+fn show_table(columns: &[Value], reply: &Value, args: &Search, texts: &Texts) -> Result<()> {
+    let names: Vec<&str> = columns.iter().filter_map(Value::as_str).collect();
+    let rows: Vec<&Value> = reply["rows"].as_array().into_iter().flatten().collect();
+    if output::as_json(args.json) {
+        return rows.iter().try_for_each(|row| {
+            let cells = row.as_array().into_iter().flatten().cloned();
+            let named = names.iter().map(|name| (*name).to_owned());
+            output::json(&Value::Object(named.zip(cells).collect()))
+        });
+    }
+    let mut table = terminal::table(names.iter().map(|name| terminal::harmless(name)).collect());
+    for row in &rows {
+        let cells = row.as_array().into_iter().flatten();
+        table.add_row(cells.map(|value| cell(&shown(value))));
+    }
+    output::line(&table.trim_fmt())?;
+    let key = if reply["total_relation"] == "eq" {
+        "search.total"
+    } else {
+        "search.total_at_least"
+    };
+    output::note(&texts.say(key, &[("count", &reply["total"])]))?;
+    let all = reply["rows_total"].as_u64().unwrap_or(0);
+    if all > rows.len() as u64 {
+        let said = texts.say("search.more_rows", &[("shown", &rows.len()), ("all", &all)]);
+        output::note(&said)?;
+    }
+    Ok(())
+}
+
+/// A value of a table for people: times in this machine's zone, members of a list one after another.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => terminal::local_time(text),
+        Value::Array(members) => members.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
 }
 
 /// The newest events, page by page, and what the first page said of them all.

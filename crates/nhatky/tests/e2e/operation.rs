@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::process::{Nhatky, binary, workspace};
 
 fn text(bytes: &[u8]) -> String {
@@ -136,6 +138,37 @@ fn check_names_every_mistake_with_its_line() {
 }
 
 #[test]
+fn a_search_with_stages_gives_a_row_a_line() {
+    let nhatky = Nhatky::started();
+    let lines: String = ["an", "binh", "an"]
+        .map(|user| format!("{{\"message\":\"opened\",\"user\":{{\"name\":\"{user}\"}}}}\n"))
+        .concat();
+    assert_eq!(nhatky.post("/api/v1/ingest", lines).0, 200);
+    nhatky.wait_for_count("opened", 3);
+    let search = |query: &str| {
+        let server = nhatky.url("");
+        let run = binary()
+            .args(["search", query, "--json", "--server", &server])
+            .output()
+            .expect("it runs");
+        assert!(run.status.success(), "{}", text(&run.stderr));
+        text(&run.stdout)
+    };
+    let rows = search("opened | stats count() by user.name | sort -count");
+    let rows: Vec<Value> = rows
+        .lines()
+        .map(|row| serde_json::from_str(row).expect("an object a line"))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            serde_json::json!({"user.name": "an", "count": 2}),
+            serde_json::json!({"user.name": "binh", "count": 1}),
+        ]
+    );
+}
+
+#[test]
 fn sighup_takes_a_parser_of_the_site_into_use() {
     let nhatky = Nhatky::started();
     let folder = nhatky.data().join("content/parsers/site.app");
@@ -243,7 +276,7 @@ fn parse_gives_one_object_for_each_line_even_an_empty_one() {
     input.write_all(b"<13>Oct 11 22:14:15 h sshd[1]: Failed password for root from 10.0.0.1 port 22 ssh2\n\n\xff\xfe\n{\"a\":1}").expect("written");
     drop(input);
     let output = child.wait_with_output().expect("it ends");
-    let lines: Vec<serde_json::Value> = text(&output.stdout)
+    let lines: Vec<Value> = text(&output.stdout)
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();

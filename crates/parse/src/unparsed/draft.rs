@@ -137,7 +137,9 @@ fn recognise(clusters: &[Cluster]) -> Result<String, DraftError> {
     for (key, values) in [("apps", apps), ("start", starts), ("anywhere", anywhere)] {
         if !values.is_empty() {
             let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-            writeln!(text, "{key} = [{}]", values.join(", ")).expect("writing to a string");
+            for part in [key, " = [", &values.join(", "), "]\n"] {
+                text.push_str(part);
+            }
         }
     }
     if text.is_empty() {

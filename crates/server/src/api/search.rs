@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use event::{Event, Seq};
-use index::{Budget, Counting, Covered, Cursor, Scope, SearchRequest};
-use query::Diagnostic;
+use event::{Event, Micros, Seq};
+use index::{Budget, Cancel, Covered, Cursor, Index, Scope, SearchError, SearchRequest};
+use query::{Cell, Diagnostic, Pipeline};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,11 +15,14 @@ use crate::access::MayRead;
 use crate::app::App;
 use crate::extract::{Body, Params};
 use crate::own_records;
+use crate::pipes;
 use crate::problem::{Problem, ProblemBody};
 use crate::question::{Question, limit};
 
 const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 1000;
+/// Rows of a table at most.
+const ROWS_MAX: usize = 100_000;
 /// How long losses are counted at most: they are an aside, and few but where there is no index.
 const LOSSES_TIME: Duration = Duration::from_secs(1);
 
@@ -28,7 +31,8 @@ const LOSSES_TIME: Duration = Duration::from_secs(1);
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SearchParams {
-    /// A query, such as `source.ip:10.0.0.0/8 AND event.outcome:failure "invalid user"`; everything when left out.
+    /// A query, such as `source.ip:10.0.0.0/8 AND event.outcome:failure "invalid user"`; everything when left out. Stages
+    /// may follow: `| stats count() by user.name | sort -count | head 10`.
     ///
     /// Where it looks for words, the records of searches themselves are left out, unless it names a field under
     /// `nhatky.`.
@@ -37,7 +41,8 @@ pub(crate) struct SearchParams {
     from: Option<String>,
     /// Only events whose `@timestamp` is before.
     to: Option<String>,
-    /// How many events at most: 50 when left out, 1000 at most.
+    /// How many events at most: 50 when left out, 1000 at most; of a table how many rows, 1000 when left out, 100 000 at
+    /// most.
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -59,6 +64,41 @@ pub(crate) struct SearchReply {
     covered: CoveredReply,
     /// Where the next page begins.
     next_cursor: Option<String>,
+    /// What in the query hardly means what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    warnings: Vec<Diagnostic>,
+}
+
+/// Events, or what the stages behind the condition make of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum SearchAnswer {
+    /// Of a condition alone.
+    Events(SearchReply),
+    /// Of a condition with stages.
+    Table(TableReply),
+}
+
+/// A table.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TableReply {
+    /// The columns' names.
+    #[schema(value_type = Vec<String>)]
+    columns: Vec<Box<str>>,
+    /// The rows, each with a value for each column.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    rows: Vec<Vec<Cell>>,
+    /// How many rows there are; `limit` gives the first of them.
+    rows_total: usize,
+    /// Events that match the condition, as far as they were looked at.
+    total: u64,
+    /// `eq` if all were, `gte` if a budget ended it: then every row may be short of events.
+    total_relation: &'static str,
+    /// How long it took, in milliseconds.
+    took_ms: u64,
+    /// What was looked at.
+    covered: CoveredReply,
     /// What in the query hardly means what was meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
@@ -99,7 +139,7 @@ impl CoveredReply {
 #[utoipa::path(
     get, path = "/api/v1/search", tag = "events", params(SearchParams),
     responses(
-        (status = 200, body = SearchReply),
+        (status = 200, body = SearchAnswer),
         (status = 400, description = "The query or a parameter is wrong", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -108,7 +148,7 @@ pub(crate) async fn search(
     State(app): State<App>,
     MayRead(actor): MayRead,
     Params(params): Params<SearchParams>,
-) -> Result<Json<SearchReply>, Problem> {
+) -> Result<Json<SearchAnswer>, Problem> {
     answer(&app, &actor, params).await
 }
 
@@ -116,7 +156,7 @@ pub(crate) async fn search(
 #[utoipa::path(
     post, path = "/api/v1/search", tag = "events", request_body = SearchParams,
     responses(
-        (status = 200, body = SearchReply),
+        (status = 200, body = SearchAnswer),
         (status = 400, description = "The query or a parameter is wrong", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -124,7 +164,7 @@ pub(crate) async fn search_by_body(
     State(app): State<App>,
     MayRead(actor): MayRead,
     Body(params): Body<SearchParams>,
-) -> Result<Json<SearchReply>, Problem> {
+) -> Result<Json<SearchAnswer>, Problem> {
     answer(&app, &actor, params).await
 }
 
@@ -132,13 +172,17 @@ async fn answer(
     app: &App,
     actor: &registry::Actor,
     params: SearchParams,
-) -> Result<Json<SearchReply>, Problem> {
-    let question = Question::read(
-        app,
+) -> Result<Json<SearchAnswer>, Problem> {
+    let (q, from, to) = (
         params.q.as_deref(),
         params.from.as_deref(),
         params.to.as_deref(),
-    )?;
+    );
+    let (question, pipeline) = Question::read_pipeline(app, q, from, to)?;
+    if !pipeline.stages.is_empty() {
+        let table = table(app, actor, &params, question, pipeline).await?;
+        return Ok(Json(SearchAnswer::Table(table)));
+    }
     let limit = limit(params.limit, LIMIT, LIMIT_MAX)?;
     let cursor = match params.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
         None => None,
@@ -151,32 +195,18 @@ async fn answer(
     let warnings = question.warnings.clone();
     let index = std::sync::Arc::clone(&app.parts.index);
     let searching = app.searches.run(move |budget, cancel| {
-        let losses = own_records::losses(question.from, question.to);
+        let span = (question.from, question.to);
         let request = SearchRequest {
             cursor,
             identity,
             ..SearchRequest::new(question.scope(budget, cancel.clone()), limit)
         };
         let found = index.search(&request)?;
-        let counted = SearchRequest {
-            counting: Counting::All,
-            ..SearchRequest::new(
-                Scope {
-                    budget: Budget {
-                        time: budget.time.min(LOSSES_TIME),
-                        ..budget
-                    },
-                    cancel,
-                    ..losses
-                },
-                0,
-            )
-        };
-        Ok((found, index.search(&counted)?.total.count()))
+        Ok((found, losses_in(&index, span, budget, cancel)?))
     });
     let (found, ()) = tokio::join!(searching, app.record(actor, "search", described(&params)));
     let (found, losses) = found?;
-    Ok(Json(SearchReply {
+    Ok(Json(SearchAnswer::Events(SearchReply {
         hits: found.hits,
         total: found.total.count(),
         total_relation: found.total.relation(),
@@ -184,7 +214,69 @@ async fn answer(
         covered: CoveredReply::new(found.covered, losses),
         next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
         warnings,
-    }))
+    })))
+}
+
+async fn table(
+    app: &App,
+    actor: &registry::Actor,
+    params: &SearchParams,
+    question: Question,
+    pipeline: Pipeline,
+) -> Result<TableReply, Problem> {
+    if params
+        .cursor
+        .as_deref()
+        .is_some_and(|cursor| !cursor.is_empty())
+    {
+        return Err(Problem::field(
+            "cursor",
+            "a table has no pages: ask for more rows by limit",
+        ));
+    }
+    let limit = limit(params.limit, LIMIT_MAX, ROWS_MAX)?;
+    let warnings = question.warnings.clone();
+    let span = (question.from, question.to);
+    let index = std::sync::Arc::clone(&app.parts.index);
+    let running = app.searches.run(move |budget, cancel| {
+        let piped = pipes::run(&index, question, &pipeline, budget, cancel.clone())?;
+        let losses = losses_in(&index, span, budget, cancel)?;
+        Ok((piped, losses))
+    });
+    let (ran, ()) = tokio::join!(running, app.record(actor, "search", described(params)));
+    let (piped, losses) = ran?;
+    let table = piped
+        .table
+        .map_err(|error| Problem::field("q", error.to_string()))?;
+    let rows_total = table.rows.len();
+    Ok(TableReply {
+        columns: table.columns,
+        rows: table.rows.into_iter().take(limit).collect(),
+        rows_total,
+        total: piped.total.count(),
+        total_relation: piped.total.relation(),
+        took_ms: u64::try_from(piped.took.as_millis()).unwrap_or(u64::MAX),
+        covered: CoveredReply::new(piped.covered, losses),
+        warnings,
+    })
+}
+
+/// How many records of losses there are in the span of time.
+fn losses_in(
+    index: &Index,
+    (from, to): (Option<Micros>, Option<Micros>),
+    budget: Budget,
+    cancel: Cancel,
+) -> Result<u64, SearchError> {
+    let scope = Scope {
+        budget: Budget {
+            time: budget.time.min(LOSSES_TIME),
+            ..budget
+        },
+        cancel,
+        ..own_records::losses(from, to)
+    };
+    Ok(index.search(&SearchRequest::new(scope, 0))?.total.count())
 }
 
 /// What the cursor is bound to: the query as typed, whose relative times mean something else a second later.

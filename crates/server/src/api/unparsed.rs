@@ -203,10 +203,6 @@ fn not_understood() -> Expr {
 }
 
 fn reply(cluster: Cluster) -> ClusterReply {
-    let source = |(source, events): (&Box<str>, &u64)| SourceReply {
-        source: source.to_string(),
-        events: *events,
-    };
     ClusterReply {
         id: cluster.id(),
         product: cluster.product().map(str::to_owned),
@@ -216,7 +212,14 @@ fn reply(cluster: Cluster) -> ClusterReply {
         urgency: cluster.urgency(),
         events: cluster.events,
         bytes: cluster.bytes,
-        sources: cluster.sources.iter().map(source).collect(),
+        sources: cluster
+            .sources
+            .iter()
+            .map(|(source, events)| SourceReply {
+                source: source.to_string(),
+                events: *events,
+            })
+            .collect(),
         first_seen: cluster.seen.0,
         last_seen: cluster.seen.1,
         samples: cluster

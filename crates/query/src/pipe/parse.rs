@@ -1,0 +1,632 @@
+//! The text of a pipeline to its stages: goes on after mistakes, says where they are and what to write.
+
+use super::{Aggregate, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
+use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use crate::parser::{Part, parse_part};
+use crate::{Context, Expr, FieldName};
+
+/// Stages of a pipeline at most.
+const STAGES_MAX: usize = 32;
+/// Names in one stage at most.
+const NAMES_MAX: usize = 64;
+/// Rows of `top`, `rare`, `head` and `tail` where no number is given.
+const ROWS: usize = 10;
+
+const STAGES: &str = "where, stats, timechart, top, rare, fields, sort, head, tail, dedup, rename";
+const FUNCTIONS: &str = "count, sum, avg, min, max, dc, values, first, last, p1 to p99";
+
+/// A pipeline as understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParsedPipeline {
+    /// What could be read.
+    pub pipeline: Pipeline,
+    /// What is wrong, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl ParsedPipeline {
+    /// The pipeline, if the whole text could be read.
+    ///
+    /// # Errors
+    /// All that is wrong, warnings too.
+    pub fn into_result(self) -> Result<Pipeline, Vec<Diagnostic>> {
+        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+        if self.diagnostics.iter().any(is_error) {
+            return Err(self.diagnostics);
+        }
+        Ok(self.pipeline)
+    }
+}
+
+/// Reads a filter and the stages behind it. Linear time, bounded memory and depth, no panic, whatever the text.
+///
+/// ```
+/// use query::{Stage, parse_pipeline};
+///
+/// let context = query::Context::at(event::Micros(0));
+/// let text = "event.outcome:failure | stats count() by user.name | sort -count | head 10";
+/// let pipeline = parse_pipeline(text, &context).into_result().unwrap();
+/// assert_eq!(pipeline.filter.to_string(), "event.outcome:failure");
+/// assert_eq!(pipeline.stages[2], Stage::Head(10));
+///
+/// let wrong = parse_pipeline("* | stats cuont() by user.name", &context);
+/// assert_eq!(wrong.diagnostics[0].span.start, 10);
+/// ```
+#[must_use]
+pub fn parse_pipeline(text: &str, context: &Context) -> ParsedPipeline {
+    let mut parser = Parser {
+        text,
+        context,
+        stages: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let (filter, mut next) = parser.condition(0);
+    while let Some(start) = next {
+        next = parser.stage(start);
+        if parser.stages.len() > STAGES_MAX {
+            let span = Span {
+                start,
+                end: text.len(),
+            };
+            parser.error(
+                Code::TooManyStages,
+                span,
+                &format!("there are more than {STAGES_MAX} stages"),
+                "ask in several queries",
+            );
+            break;
+        }
+    }
+    parser.check_order();
+    parser.diagnostics.sort_by_key(|found| found.span.start);
+    ParsedPipeline {
+        pipeline: Pipeline {
+            filter,
+            stages: parser.stages.into_iter().map(|(stage, _)| stage).collect(),
+        },
+        diagnostics: parser.diagnostics,
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    context: &'t Context,
+    /// With the places of their names.
+    stages: Vec<(Stage, Span)>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// A piece of a stage and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Token<'t> {
+    kind: TokenKind<'t>,
+    span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TokenKind<'t> {
+    /// A name or a number.
+    Word(&'t str),
+    Open,
+    Close,
+    Comma,
+    Minus,
+    /// What no stage knows.
+    Other(char),
+}
+
+/// The tokens of one stage, read from left to right.
+struct Tokens<'t> {
+    tokens: std::vec::IntoIter<Token<'t>>,
+    /// Where the stage ends.
+    end: usize,
+}
+
+impl<'t> Tokens<'t> {
+    fn peek(&self) -> Option<TokenKind<'t>> {
+        self.tokens.as_slice().first().map(|token| token.kind)
+    }
+
+    fn take_if(&mut self, kind: TokenKind<'_>) -> bool {
+        let found = self.peek() == Some(kind);
+        if found {
+            self.tokens.next();
+        }
+        found
+    }
+
+    /// The next word, if there is one, and it is that.
+    fn keyword(&mut self, word: &str) -> bool {
+        let found =
+            matches!(self.peek(), Some(TokenKind::Word(next)) if next.eq_ignore_ascii_case(word));
+        if found {
+            self.tokens.next();
+        }
+        found
+    }
+
+    fn word(&mut self) -> Option<(&'t str, Span)> {
+        match self.tokens.as_slice().first() {
+            Some(Token {
+                kind: TokenKind::Word(word),
+                span,
+            }) => {
+                let found = (*word, *span);
+                self.tokens.next();
+                Some(found)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where the next token is; a place at the end where there is none.
+    fn here(&self) -> Span {
+        let next = self.tokens.as_slice().first();
+        next.map_or(
+            Span {
+                start: self.end,
+                end: self.end,
+            },
+            |token| token.span,
+        )
+    }
+}
+
+impl<'t> Parser<'t> {
+    fn error(&mut self, code: Code, span: Span, message: &str, fix: &str) {
+        self.diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            code,
+            span,
+            message: message.to_owned(),
+            fix: fix.to_owned(),
+        });
+    }
+
+    fn bad_stage(&mut self, span: Span, message: &str, fix: &str) {
+        self.error(Code::BadStage, span, message, fix);
+    }
+
+    /// A condition from there on, and where the next stage begins.
+    fn condition(&mut self, start: usize) -> (Expr, Option<usize>) {
+        let Part {
+            expr,
+            diagnostics,
+            pipe,
+        } = parse_part(self.text, start, self.context);
+        self.diagnostics.extend(diagnostics);
+        (expr, pipe.map(|pipe| pipe.end))
+    }
+
+    /// Reads the stage that begins there; gives where the next one does.
+    fn stage(&mut self, start: usize) -> Option<usize> {
+        let (mut tokens, next) = self.tokens(start);
+        let Some((name, span)) = tokens.word() else {
+            self.bad_stage(
+                tokens.here(),
+                "there is no stage here",
+                &format!("write one of {STAGES}, or take the «|» away"),
+            );
+            return next;
+        };
+        let lower = name.to_ascii_lowercase();
+        if lower == "where" {
+            let (expr, next) = self.condition(span.end);
+            self.stages.push((Stage::Where(expr), span));
+            return next;
+        }
+        let stages = match lower.as_str() {
+            "stats" => self
+                .stats(&mut tokens)
+                .map(|stats| vec![Stage::Stats(stats)]),
+            "timechart" => self.timechart(&mut tokens),
+            "top" => self.top(&mut tokens, SortOrder::Descending),
+            "rare" => self.top(&mut tokens, SortOrder::Ascending),
+            "fields" => self
+                .names(&mut tokens)
+                .map(|names| vec![Stage::Fields(names)]),
+            "dedup" => self
+                .names(&mut tokens)
+                .map(|names| vec![Stage::Dedup(names)]),
+            "sort" => self.sort(&mut tokens).map(|keys| vec![Stage::Sort(keys)]),
+            "head" => Some(vec![Stage::Head(self.number(&mut tokens).unwrap_or(ROWS))]),
+            "tail" => Some(vec![Stage::Tail(self.number(&mut tokens).unwrap_or(ROWS))]),
+            "rename" => self
+                .rename(&mut tokens)
+                .map(|names| vec![Stage::Rename(names)]),
+            _ => {
+                self.bad_stage(
+                    span,
+                    &format!("there is no stage «{name}»"),
+                    &format!("write one of {STAGES}"),
+                );
+                return next;
+            }
+        };
+        if let Some(stages) = stages {
+            if tokens.peek().is_some() {
+                self.bad_stage(
+                    tokens.here(),
+                    &format!("«{lower}» ends before this"),
+                    "take it away, or write «|» before the next stage",
+                );
+            }
+            self.stages
+                .extend(stages.into_iter().map(|stage| (stage, span)));
+        }
+        next
+    }
+
+    /// The tokens up to the next `|`, and where the stage behind it begins.
+    fn tokens(&self, start: usize) -> (Tokens<'t>, Option<usize>) {
+        let mut tokens = Vec::new();
+        let mut at = start;
+        let mut next = None;
+        while let Some(c) = self.text.get(at..).and_then(|rest| rest.chars().next()) {
+            let from = at;
+            at += c.len_utf8();
+            let kind = match c {
+                '|' => {
+                    next = Some(at);
+                    at = from;
+                    break;
+                }
+                c if c.is_whitespace() => continue,
+                '(' => TokenKind::Open,
+                ')' => TokenKind::Close,
+                ',' => TokenKind::Comma,
+                '-' => TokenKind::Minus,
+                c if is_name(c) => {
+                    let rest = self.text.get(from..).unwrap_or_default();
+                    let len = rest.find(|c| !is_name(c) && c != '-').unwrap_or(rest.len());
+                    at = from + len;
+                    TokenKind::Word(rest.get(..len).unwrap_or_default())
+                }
+                other => TokenKind::Other(other),
+            };
+            tokens.push(Token {
+                kind,
+                span: Span {
+                    start: from,
+                    end: at,
+                },
+            });
+        }
+        let tokens = Tokens {
+            tokens: tokens.into_iter(),
+            end: at,
+        };
+        (tokens, next)
+    }
+
+    fn stats(&mut self, tokens: &mut Tokens<'t>) -> Option<Stats> {
+        let mut aggregates = Vec::new();
+        while let Some(TokenKind::Word(word)) = tokens.peek() {
+            if word.eq_ignore_ascii_case("by") {
+                break;
+            }
+            aggregates.push(self.aggregate(tokens)?);
+            tokens.take_if(TokenKind::Comma);
+        }
+        if aggregates.is_empty() {
+            self.bad_stage(
+                tokens.here(),
+                "nothing is computed",
+                "write «count()», or another function of a field",
+            );
+            return None;
+        }
+        let mut by = Vec::new();
+        if tokens.keyword("by") {
+            by = self.keys(tokens)?;
+        }
+        Some(Stats { aggregates, by })
+    }
+
+    fn aggregate(&mut self, tokens: &mut Tokens<'t>) -> Option<Aggregate> {
+        let (name, span) = tokens.word()?;
+        let Some(function) = function(name) else {
+            self.error(
+                Code::UnknownFunction,
+                span,
+                &format!("there is no function «{name}»"),
+                &format!("write one of {FUNCTIONS}"),
+            );
+            return None;
+        };
+        let mut field = None;
+        if tokens.take_if(TokenKind::Open) {
+            field = tokens.word().map(|(name, _)| FieldName::new(name));
+            if !tokens.take_if(TokenKind::Close) {
+                self.bad_stage(
+                    tokens.here(),
+                    "this parenthesis is never closed",
+                    "write «)» behind the field",
+                );
+                return None;
+            }
+        }
+        if field.is_none() && function != Function::Count {
+            self.bad_stage(
+                span,
+                &format!("«{name}» needs a field"),
+                &format!("write «{name}(FIELD)»"),
+            );
+            return None;
+        }
+        let mut column = match &field {
+            Some(field) => format!("{}({})", name.to_ascii_lowercase(), field.name()),
+            None => name.to_ascii_lowercase(),
+        };
+        if tokens.keyword("as") {
+            let Some((name, _)) = tokens.word() else {
+                self.bad_stage(
+                    tokens.here(),
+                    "the column has no name",
+                    "write one behind «as»",
+                );
+                return None;
+            };
+            name.clone_into(&mut column);
+        }
+        Some(Aggregate {
+            function,
+            field,
+            name: column.into(),
+        })
+    }
+
+    fn keys(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<Key>> {
+        let mut keys = Vec::new();
+        while let Some((name, span)) = tokens.word() {
+            let is_bucket =
+                name.eq_ignore_ascii_case("bucket") || name.eq_ignore_ascii_case("span");
+            if is_bucket && tokens.take_if(TokenKind::Open) {
+                keys.push(Key::Bucket(self.length(tokens)?));
+                if !tokens.take_if(TokenKind::Close) {
+                    self.bad_stage(
+                        span,
+                        "this parenthesis is never closed",
+                        "write «)» behind the length of time",
+                    );
+                    return None;
+                }
+            } else {
+                keys.push(Key::Field(FieldName::new(name)));
+            }
+            if keys.len() > NAMES_MAX {
+                self.too_many(span);
+                return None;
+            }
+            tokens.take_if(TokenKind::Comma);
+        }
+        if keys.is_empty() {
+            self.bad_stage(
+                tokens.here(),
+                "no field is named",
+                "write one behind «by», or take «by» away",
+            );
+            return None;
+        }
+        Some(keys)
+    }
+
+    fn timechart(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<Stage>> {
+        let width = self.length(tokens)?;
+        let mut stats = self.stats(tokens)?;
+        stats.by.insert(0, Key::Bucket(width));
+        // Rows stand in the order of their keys, of which time is the first.
+        Some(vec![Stage::Stats(stats)])
+    }
+
+    fn top(&mut self, tokens: &mut Tokens<'t>, order: SortOrder) -> Option<Vec<Stage>> {
+        let count = self.number(tokens).unwrap_or(ROWS);
+        let names = self.names(tokens)?;
+        let stats = Stats {
+            aggregates: vec![Aggregate {
+                function: Function::Count,
+                field: None,
+                name: "count".into(),
+            }],
+            by: names.into_iter().map(Key::Field).collect(),
+        };
+        let column = "count".into();
+        Some(vec![
+            Stage::Stats(stats),
+            Stage::Sort(vec![SortKey { column, order }]),
+            Stage::Head(count),
+        ])
+    }
+
+    fn sort(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<SortKey>> {
+        let mut keys = Vec::new();
+        loop {
+            let order = if tokens.take_if(TokenKind::Minus) {
+                SortOrder::Descending
+            } else {
+                SortOrder::Ascending
+            };
+            let Some((name, span)) = tokens.word() else {
+                break;
+            };
+            // `sum(f)` is the name of a column.
+            let mut column = name.to_owned();
+            if tokens.take_if(TokenKind::Open) {
+                let field = tokens.word().map_or("", |(field, _)| field);
+                if !tokens.take_if(TokenKind::Close) {
+                    self.bad_stage(
+                        span,
+                        "this parenthesis is never closed",
+                        "write «)» behind the field",
+                    );
+                    return None;
+                }
+                column = if field.is_empty() {
+                    column
+                } else {
+                    format!("{column}({field})")
+                };
+            }
+            keys.push(SortKey {
+                column: column.into(),
+                order,
+            });
+            if keys.len() > NAMES_MAX {
+                self.too_many(span);
+                return None;
+            }
+            tokens.take_if(TokenKind::Comma);
+        }
+        if keys.is_empty() {
+            self.bad_stage(
+                tokens.here(),
+                "no column is named",
+                "write one, with «-» before it for the greatest first",
+            );
+            return None;
+        }
+        Some(keys)
+    }
+
+    fn names(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<FieldName>> {
+        let mut names = Vec::new();
+        while let Some((name, span)) = tokens.word() {
+            names.push(FieldName::new(name));
+            if names.len() > NAMES_MAX {
+                self.too_many(span);
+                return None;
+            }
+            tokens.take_if(TokenKind::Comma);
+        }
+        if names.is_empty() {
+            self.bad_stage(tokens.here(), "no field is named", "write at least one");
+            return None;
+        }
+        Some(names)
+    }
+
+    fn rename(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<(Box<str>, Box<str>)>> {
+        let mut names = Vec::new();
+        while let Some((old, span)) = tokens.word() {
+            let mut old = old.to_owned();
+            if tokens.take_if(TokenKind::Open) {
+                let field = tokens.word().map_or("", |(field, _)| field);
+                tokens.take_if(TokenKind::Close);
+                old = format!("{old}({field})");
+            }
+            let new = if tokens.keyword("as") {
+                tokens.word()
+            } else {
+                None
+            };
+            let Some((new, _)) = new else {
+                self.bad_stage(span, "the new name is missing", "write «OLD as NEW»");
+                return None;
+            };
+            names.push((old.into(), new.into()));
+            if names.len() > NAMES_MAX {
+                self.too_many(span);
+                return None;
+            }
+            tokens.take_if(TokenKind::Comma);
+        }
+        if names.is_empty() {
+            self.bad_stage(tokens.here(), "no column is named", "write «OLD as NEW»");
+            return None;
+        }
+        Some(names)
+    }
+
+    /// A number, if the next word is one.
+    fn number(&mut self, tokens: &mut Tokens<'t>) -> Option<usize> {
+        let Some(TokenKind::Word(word)) = tokens.peek() else {
+            return None;
+        };
+        let number = word.parse().ok()?;
+        tokens.word();
+        Some(number)
+    }
+
+    /// A length of time such as `30s`, `5m`, `1h` or `7d`, in seconds.
+    fn length(&mut self, tokens: &mut Tokens<'t>) -> Option<u64> {
+        let here = tokens.here();
+        let read = tokens.word().and_then(|(word, _)| seconds(word));
+        if read.is_none() {
+            self.bad_stage(
+                here,
+                "this is no length of time",
+                "write one such as 30s, 5m, 1h or 7d",
+            );
+        }
+        read
+    }
+
+    fn too_many(&mut self, span: Span) {
+        self.bad_stage(span, &format!("more than {NAMES_MAX} names"), "name fewer");
+    }
+
+    /// Sorting, counting from the end and renaming need a table; a pipeline must give one.
+    fn check_order(&mut self) {
+        let is_table = |(stage, _): &(Stage, Span)| stage.makes_table();
+        let table_at = self.stages.iter().position(is_table);
+        let before = self.stages.iter().take(table_at.unwrap_or(usize::MAX));
+        let too_early = before.filter(|(stage, _)| {
+            matches!(stage, Stage::Sort(_) | Stage::Tail(_) | Stage::Rename(_))
+        });
+        let too_early: Vec<Span> = too_early.map(|(_, span)| *span).collect();
+        for span in &too_early {
+            self.bad_stage(
+                *span,
+                "there is no table yet",
+                "write «fields …» or «stats …» before it",
+            );
+        }
+        if let (None, Some((_, span)), true) = (table_at, self.stages.last(), too_early.is_empty())
+        {
+            let span = *span;
+            self.bad_stage(
+                span,
+                "nothing says which columns are wanted",
+                "end with «fields …», «stats …» or «top …»",
+            );
+        }
+    }
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '%' | '*')
+}
+
+fn function(name: &str) -> Option<Function> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "count" => Function::Count,
+        "sum" => Function::Sum,
+        "avg" | "mean" => Function::Avg,
+        "min" => Function::Min,
+        "max" => Function::Max,
+        "dc" | "distinct" | "count_distinct" => Function::Distinct,
+        "values" => Function::Values,
+        "first" | "earliest" => Function::First,
+        "last" | "latest" => Function::Last,
+        "median" => Function::Percentile(50),
+        name => {
+            let hundredths: u8 = name.strip_prefix('p')?.parse().ok()?;
+            Function::Percentile(Some(hundredths).filter(|p| (1..=99).contains(p))?)
+        }
+    })
+}
+
+fn seconds(word: &str) -> Option<u64> {
+    let unit_at = word.find(|c: char| !c.is_ascii_digit())?;
+    let (count, unit) = word.split_at_checked(unit_at)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return None,
+    };
+    let count: u64 = count.parse().ok()?;
+    count.checked_mul(unit).filter(|seconds| *seconds > 0)
+}

@@ -1,0 +1,322 @@
+//! Runs a pipeline over events, newest first, in bounded memory.
+
+use std::collections::HashSet;
+
+use event::{Event, Field, Value};
+
+use super::stats::Groups;
+use super::table::{Cell, Table};
+use super::{SortKey, SortOrder, Stage};
+use crate::{Expr, FieldName, matches};
+
+/// Why a pipeline gives no table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipeError {
+    /// It would take more memory than it may.
+    #[error(
+        "the rows take more than {limit} MiB: narrow the filter or the span of time, group by fewer fields, or take fewer columns"
+    )]
+    Memory {
+        /// In MiB.
+        limit: usize,
+    },
+}
+
+/// Whether more events are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Yes.
+    More,
+    /// No: nothing that comes could change the table.
+    Enough,
+}
+
+/// A pipeline at work.
+///
+/// Events come newest first, as a search gives them. Up to the first stage that makes a table each is looked at by
+/// itself; the stages behind it work on the table when all have come.
+#[derive(Debug)]
+pub struct PipeRun {
+    before: Vec<EventStage>,
+    rows: Rows,
+    after: Vec<Stage>,
+    memory: Memory,
+}
+
+/// A stage before there is a table.
+#[derive(Debug)]
+enum EventStage {
+    Where(Expr),
+    Head {
+        left: usize,
+    },
+    Dedup {
+        fields: Vec<FieldName>,
+        seen: HashSet<Box<[u8]>>,
+    },
+}
+
+/// The stage that makes the table.
+#[derive(Debug)]
+enum Rows {
+    Stats(Box<Groups>),
+    Fields {
+        fields: Vec<FieldName>,
+        rows: Vec<Vec<Cell>>,
+    },
+}
+
+/// What rows may take in memory.
+#[derive(Debug)]
+pub(super) struct Memory {
+    left: usize,
+    limit: usize,
+}
+
+impl Memory {
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), PipeError> {
+        match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(PipeError::Memory {
+                limit: self.limit >> 20,
+            }),
+        }
+    }
+}
+
+/// The values of a field, with those that every event has.
+pub(super) fn values_of<'e>(field: &'e FieldName, event: &'e Event) -> Vec<Value<'e>> {
+    if field.known() == Some(Field::NHATKY_SEQ) {
+        return vec![Value::Integer(
+            i64::try_from(event.seq().0).unwrap_or(i64::MAX),
+        )];
+    }
+    event.values_named(field.name()).collect()
+}
+
+impl PipeRun {
+    /// Begins; the rows may take that many bytes. `None` where no stage makes a table.
+    #[must_use]
+    pub fn new(stages: &[Stage], bytes_max: usize) -> Option<Self> {
+        let table_at = stages.iter().position(Stage::makes_table)?;
+        let mut before = Vec::new();
+        for stage in stages.get(..table_at)? {
+            before.push(match stage {
+                Stage::Where(expr) => EventStage::Where(expr.clone()),
+                Stage::Head(count) => EventStage::Head { left: *count },
+                Stage::Dedup(fields) => EventStage::Dedup {
+                    fields: fields.clone(),
+                    seen: HashSet::new(),
+                },
+                // The parser lets no other stage stand before there are columns.
+                _ => return None,
+            });
+        }
+        let rows = match stages.get(table_at)? {
+            Stage::Stats(stats) => Rows::Stats(Box::new(Groups::new(stats.clone()))),
+            Stage::Fields(fields) => Rows::Fields {
+                fields: fields.clone(),
+                rows: Vec::new(),
+            },
+            _ => return None,
+        };
+        Some(Self {
+            before,
+            rows,
+            after: stages.get(table_at + 1..)?.to_vec(),
+            memory: Memory {
+                left: bytes_max,
+                limit: bytes_max,
+            },
+        })
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// See [`PipeError`].
+    pub fn push(&mut self, event: &Event) -> Result<Flow, PipeError> {
+        for stage in &mut self.before {
+            match stage {
+                EventStage::Where(expr) => {
+                    if !matches(expr, event) {
+                        return Ok(Flow::More);
+                    }
+                }
+                EventStage::Head { left } => match left.checked_sub(1) {
+                    Some(fewer) => *left = fewer,
+                    None => return Ok(Flow::Enough),
+                },
+                EventStage::Dedup { fields, seen } => {
+                    let key = key_of(
+                        fields
+                            .iter()
+                            .map(|field| Cell::of_values(values_of(field, event))),
+                    );
+                    if seen.contains(key.as_slice()) {
+                        return Ok(Flow::More);
+                    }
+                    self.memory.take(key.len() + 48)?;
+                    seen.insert(key.into());
+                }
+            }
+        }
+        match &mut self.rows {
+            Rows::Stats(groups) => groups.push(event, &mut self.memory)?,
+            Rows::Fields { fields, rows } => {
+                let row: Vec<Cell> = fields
+                    .iter()
+                    .map(|field| Cell::of_values(values_of(field, event)))
+                    .collect();
+                self.memory
+                    .take(row.iter().map(Cell::bytes).sum::<usize>() + 24)?;
+                rows.push(row);
+                // Rows in the order in which events come are cut as they come.
+                if let Some(Stage::Head(count)) = self.after.first()
+                    && rows.len() >= *count
+                {
+                    return Ok(Flow::Enough);
+                }
+            }
+        }
+        Ok(Flow::More)
+    }
+
+    /// The table.
+    ///
+    /// # Errors
+    /// See [`PipeError`].
+    pub fn finish(self) -> Result<Table, PipeError> {
+        let table = match self.rows {
+            Rows::Stats(groups) => groups.table(),
+            Rows::Fields { fields, rows } => Table {
+                columns: fields.iter().map(|field| field.name().into()).collect(),
+                rows,
+            },
+        };
+        let mut memory = self.memory;
+        self.after
+            .into_iter()
+            .try_fold(table, |table, stage| applied(stage, table, &mut memory))
+    }
+}
+
+/// What the stages make of a table that was got in another way; it may take that many bytes.
+///
+/// # Errors
+/// See [`PipeError`].
+pub fn apply_to_table(
+    stages: &[Stage],
+    table: Table,
+    bytes_max: usize,
+) -> Result<Table, PipeError> {
+    let mut memory = Memory {
+        left: bytes_max,
+        limit: bytes_max,
+    };
+    let mut stages = stages.iter().cloned();
+    stages.try_fold(table, |table, stage| applied(stage, table, &mut memory))
+}
+
+/// The table after a stage.
+fn applied(stage: Stage, mut table: Table, memory: &mut Memory) -> Result<Table, PipeError> {
+    match stage {
+        Stage::Where(expr) => {
+            let columns = &table.columns;
+            table
+                .rows
+                .retain(|row| matches(&expr, &as_event(columns, row)));
+        }
+        Stage::Sort(keys) => sort(&mut table, &keys),
+        Stage::Head(count) => table.rows.truncate(count),
+        Stage::Tail(count) => {
+            let first = table.rows.len().saturating_sub(count);
+            table.rows.drain(..first);
+        }
+        Stage::Dedup(fields) => {
+            let places = places(&table, &fields, FieldName::name);
+            let mut seen = HashSet::new();
+            table
+                .rows
+                .retain(|row| seen.insert(key_of(cells_at(row, &places))));
+        }
+        Stage::Fields(fields) => {
+            let places = places(&table, &fields, FieldName::name);
+            table.columns = fields.iter().map(|field| field.name().into()).collect();
+            for row in &mut table.rows {
+                *row = cells_at(row, &places).collect();
+            }
+        }
+        Stage::Rename(names) => {
+            for column in &mut table.columns {
+                if let Some((_, new)) = names.iter().find(|(old, _)| old == column) {
+                    column.clone_from(new);
+                }
+            }
+        }
+        Stage::Stats(stats) => {
+            let mut groups = Groups::new(stats);
+            // The first row counts as the newest, as the first event does.
+            for row in &table.rows {
+                groups.push(&as_event(&table.columns, row), memory)?;
+            }
+            return Ok(groups.table());
+        }
+    }
+    Ok(table)
+}
+
+fn sort(table: &mut Table, keys: &[SortKey]) {
+    let places = places(table, keys, |key| &key.column);
+    table.rows.sort_by(|one, two| {
+        let both = cells_at(one, &places).zip(cells_at(two, &places));
+        let mut orders = both.zip(keys).map(|((one, two), key)| match key.order {
+            SortOrder::Ascending => one.order(&two),
+            SortOrder::Descending => two.order(&one),
+        });
+        orders
+            .find(|order| order.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+}
+
+/// Where columns of these names are; a column that is not there has no values.
+fn places<T>(table: &Table, named: &[T], name: fn(&T) -> &str) -> Vec<Option<usize>> {
+    let place = |one: &T| {
+        table
+            .columns
+            .iter()
+            .position(|column| **column == *name(one))
+    };
+    named.iter().map(place).collect()
+}
+
+fn cells_at<'r>(
+    row: &'r [Cell],
+    places: &'r [Option<usize>],
+) -> impl Iterator<Item = Cell> + use<'r> {
+    let cell = |place: &Option<usize>| place.and_then(|place| row.get(place)).cloned();
+    places
+        .iter()
+        .map(move |place| cell(place).unwrap_or(Cell::Null))
+}
+
+fn key_of(cells: impl Iterator<Item = Cell>) -> Vec<u8> {
+    let mut key = Vec::new();
+    for cell in cells {
+        cell.write_key(&mut key);
+    }
+    key
+}
+
+fn as_event(columns: &[Box<str>], row: &[Cell]) -> Event {
+    let mut event = Event::default();
+    for (column, cell) in columns.iter().zip(row) {
+        cell.write_to(column, &mut event);
+    }
+    event
+}

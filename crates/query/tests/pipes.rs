@@ -1,0 +1,294 @@
+//! Pipelines: what each stage gives, compared with what is counted by hand, and that no text breaks them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use event::{Event, Field, Micros, Seq};
+use proptest::prelude::*;
+use query::{Context, Flow, PipeError, PipeRun, Severity, Table, parse_pipeline};
+
+const MEMORY: usize = 64 << 20;
+
+/// Log-ins, one a minute, oldest first: user, address, outcome, bytes.
+const LOGINS: &[(&str, &str, &str, i64)] = &[
+    ("an", "192.0.2.1", "success", 10),
+    ("an", "192.0.2.2", "failure", 20),
+    ("binh", "192.0.2.1", "failure", 30),
+    ("chi", "192.0.2.3", "failure", 40),
+    ("an", "192.0.2.2", "failure", 50),
+];
+
+fn logins() -> Vec<Event> {
+    let mut events = Vec::new();
+    for (number, (user, address, outcome, bytes)) in (0..).zip(LOGINS) {
+        let mut event = Event::new(Seq(number), Bytes::from_static(b"login"));
+        let minute = i64::try_from(number).unwrap() * 60;
+        event.set(Field::TIMESTAMP, Micros(minute * Micros::PER_SECOND));
+        event.set(Field::USER_NAME, *user);
+        event.set(Field::SOURCE_IP, *address);
+        event.set(Field::EVENT_OUTCOME, *outcome);
+        event.set(Field::SOURCE_BYTES, *bytes);
+        event.push(Field::EVENT_CATEGORY, "authentication");
+        if *outcome == "failure" {
+            event.push(Field::EVENT_CATEGORY, "iam");
+        }
+        events.push(event);
+    }
+    events
+}
+
+/// The table of a pipeline over the log-ins, newest first.
+fn table(text: &str) -> Table {
+    run(text, &logins(), MEMORY).unwrap()
+}
+
+fn run(text: &str, events: &[Event], memory: usize) -> Result<Table, PipeError> {
+    let context = Context::at(Micros(0));
+    let pipeline = parse_pipeline(text, &context)
+        .into_result()
+        .unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
+    let mut run = PipeRun::new(&pipeline.stages, memory).unwrap();
+    for event in events.iter().rev() {
+        let wanted = query::matches(&pipeline.filter, event);
+        if wanted && run.push(event)? == Flow::Enough {
+            break;
+        }
+    }
+    run.finish()
+}
+
+fn rows(text: &str) -> Vec<String> {
+    let table = table(text);
+    let rows = table.rows.iter().map(|row| {
+        let cells = row.iter().map(|cell| match serde_json::to_value(cell) {
+            Ok(serde_json::Value::String(text)) => text,
+            other => other.unwrap().to_string(),
+        });
+        cells.collect::<Vec<_>>().join(" ")
+    });
+    rows.collect()
+}
+
+fn columns(text: &str) -> Vec<String> {
+    table(text)
+        .columns
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn stats_gives_a_row_for_each_combination() {
+    assert_eq!(
+        rows("* | stats count() by user.name, event.outcome"),
+        [
+            "an failure 2",
+            "an success 1",
+            "binh failure 1",
+            "chi failure 1"
+        ]
+    );
+    assert_eq!(
+        columns("* | stats count(), sum(source.bytes) as bytes by user.name"),
+        ["user.name", "count", "bytes"]
+    );
+    // A list counts for each of its members.
+    assert_eq!(
+        rows("* | stats count() by event.category"),
+        ["authentication 5", "iam 4"]
+    );
+    assert_eq!(rows("* | stats count() by no.such"), ["null 5"]);
+    assert_eq!(
+        rows("nothing | stats count(), sum(source.bytes)"),
+        ["0 null"]
+    );
+    assert_eq!(rows("nothing | stats count() by user.name"), [""; 0]);
+}
+
+#[test]
+fn functions_compute_what_they_say() {
+    let one = |function: &str| rows(&format!("* | stats {function}")).remove(0);
+    assert_eq!(one("count(source.bytes)"), "5");
+    assert_eq!(one("sum(source.bytes)"), "150");
+    assert_eq!(one("avg(source.bytes)"), "30.0");
+    assert_eq!(one("min(source.bytes), max(source.bytes)"), "10 50");
+    assert_eq!(one("dc(source.ip)"), "3");
+    assert_eq!(one("values(user.name)"), r#"["an","binh","chi"]"#);
+    assert_eq!(one("first(source.bytes), last(source.bytes)"), "10 50");
+    assert_eq!(one("p50(source.bytes), p99(source.bytes)"), "30.0 50.0");
+    assert_eq!(one("sum(user.name), avg(user.name)"), "null null");
+}
+
+#[test]
+fn tables_are_sorted_cut_and_renamed() {
+    assert_eq!(
+        rows(
+            "event.outcome:failure | stats count() by user.name | sort -count, user.name | head 2"
+        ),
+        ["an 2", "binh 1"]
+    );
+    assert_eq!(rows("* | top 1 source.ip"), ["192.0.2.1 2"]);
+    assert_eq!(rows("* | rare 1 source.ip"), ["192.0.2.3 1"]);
+    assert_eq!(
+        columns(
+            "* | stats sum(source.bytes) by user.name | rename sum(source.bytes) as total, user.name as ai"
+        ),
+        ["ai", "total"]
+    );
+    assert_eq!(
+        rows("* | stats sum(source.bytes) by user.name | sort -sum(source.bytes) | head 1"),
+        ["an 80"]
+    );
+    assert_eq!(
+        rows("* | stats count() as n by user.name | where n:>1"),
+        ["an 3"]
+    );
+    assert_eq!(
+        rows(
+            "* | stats count() by user.name, source.ip | stats count() by user.name | sort -count | head 1"
+        ),
+        ["an 2"]
+    );
+}
+
+#[test]
+fn fields_give_a_row_for_each_event_newest_first() {
+    assert_eq!(
+        rows("* | fields user.name, nhatky.seq | head 2"),
+        ["an 4", "chi 3"]
+    );
+    assert_eq!(rows("* | fields user.name | tail 1"), ["an"]);
+    assert_eq!(
+        rows("* | dedup user.name | fields user.name, source.bytes"),
+        ["an 50", "chi 40", "binh 30"]
+    );
+    assert_eq!(rows("* | head 2 | stats count()"), ["2"]);
+    assert_eq!(
+        rows("* | where event.outcome:failure AND user.name:(an OR chi) | stats count()"),
+        ["3"]
+    );
+}
+
+#[test]
+fn time_is_cut_into_spans() {
+    assert_eq!(
+        rows("* | timechart 2m count() by event.outcome"),
+        [
+            "1970-01-01T00:00:00Z failure 1",
+            "1970-01-01T00:00:00Z success 1",
+            "1970-01-01T00:02:00Z failure 2",
+            "1970-01-01T00:04:00Z failure 1",
+        ]
+    );
+    assert_eq!(
+        rows("* | stats max(source.bytes) by bucket(4m)"),
+        ["1970-01-01T00:00:00Z 40", "1970-01-01T00:04:00Z 50"]
+    );
+}
+
+#[test]
+fn mistakes_are_told_where_they_are() {
+    let context = Context::at(Micros(0));
+    for (text, start, said) in [
+        ("* | stats cuont() by user.name", 10, "no function «cuont»"),
+        ("* | statz count()", 4, "no stage «statz»"),
+        ("* |", 3, "no stage here"),
+        ("* | stats count() by", 20, "no field is named"),
+        ("* | stats sum()", 10, "needs a field"),
+        ("* | sort -count", 4, "no table yet"),
+        ("* | where user.name:an", 4, "which columns"),
+        (
+            "* | where user.name:(an | stats count()",
+            20,
+            "never closed",
+        ),
+        ("* | timechart soon count()", 14, "no length of time"),
+        ("* | fields a ! b", 13, "ends before this"),
+        ("* | top 10", 10, "no field is named"),
+        ("* | fields a | rename a b", 22, "the new name is missing"),
+    ] {
+        let parsed = parse_pipeline(text, &context);
+        let found = parsed.diagnostics.iter().any(|found| {
+            found.severity == Severity::Error
+                && found.span.start == start
+                && found.message.contains(said)
+        });
+        assert!(found, "{text}: {:?}", parsed.diagnostics);
+    }
+}
+
+#[test]
+fn a_pipe_inside_quotes_or_a_regex_is_text() {
+    let context = Context::at(Micros(0));
+    for text in [r#""a | b""#, "user.name:\"x|y\"", "/a|b/"] {
+        let parsed = parse_pipeline(text, &context).into_result().unwrap();
+        assert_eq!(parsed.stages, [], "{text}");
+    }
+    let parsed = parse_pipeline("user.name:an|stats count()", &context);
+    assert_eq!(parsed.into_result().unwrap().stages.len(), 1);
+}
+
+#[test]
+fn more_memory_than_allowed_is_refused_with_advice() {
+    let mut events = Vec::new();
+    for number in 0..10_000_u64 {
+        let mut event = Event::new(Seq(number), Bytes::new());
+        event.set(Field::USER_NAME, format!("user-{number}").as_str());
+        events.push(event);
+    }
+    for text in [
+        "* | stats count() by user.name",
+        "* | fields user.name",
+        "* | stats values(user.name) by user.name",
+        "* | dedup user.name | stats count()",
+    ] {
+        let refused = run(text, &events, 100_000);
+        assert!(matches!(refused, Err(PipeError::Memory { .. })), "{text}");
+        assert!(run(text, &events, 64 << 20).is_ok(), "{text}");
+    }
+}
+
+proptest! {
+    /// Any text of these pieces is read, and what is read runs.
+    #[test]
+    fn any_text_is_survived(pieces in prop::collection::vec(prop::sample::select(vec![
+        "*", "|", "stats", "count()", "by", "user.name", "sum(", ")", ",", "-", "sort", "head", "5", "where",
+        "a:b", "top", "timechart", "1m", "fields", "rename", "as", "dedup", "\"", "(", "/", "đ", "tail", "p95(x)", "bucket(1h)",
+    ]), 0..20)) {
+        let text = pieces.join(" ");
+        let parsed = parse_pipeline(&text, &Context::at(Micros(0)));
+        for found in &parsed.diagnostics {
+            prop_assert!(found.span.start <= found.span.end && found.span.end <= text.len());
+        }
+        if let Ok(pipeline) = parsed.into_result()
+            && let Some(mut run) = PipeRun::new(&pipeline.stages, MEMORY)
+        {
+            for event in logins() {
+                run.push(&event).unwrap();
+            }
+            let table = run.finish().unwrap();
+            prop_assert!(table.rows.iter().all(|row| row.len() == table.columns.len()));
+        }
+    }
+
+    /// Counting by a field gives what counting by hand gives.
+    #[test]
+    fn counts_are_exact(users in prop::collection::vec(prop::sample::select(vec!["an", "binh", "", "Đặng"]), 0..60)) {
+        let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut events = Vec::new();
+        for (number, user) in (0..).zip(&users) {
+            let mut event = Event::new(Seq(number), Bytes::new());
+            event.set(Field::USER_NAME, *user);
+            events.push(event);
+            *expected.entry(user).or_default() += 1;
+        }
+        let table = run("* | stats count() by user.name", &events, MEMORY).unwrap();
+        let found: BTreeMap<String, u64> = table.rows.iter().map(|row| {
+            let text = serde_json::to_value(&row[0]).unwrap();
+            let count = serde_json::to_value(&row[1]).unwrap();
+            (text.as_str().unwrap_or_default().to_owned(), count.as_u64().unwrap())
+        }).collect();
+        let expected: BTreeMap<String, u64> = expected.into_iter().map(|(user, count)| (user.to_owned(), count)).collect();
+        prop_assert_eq!(found, expected);
+    }
+}

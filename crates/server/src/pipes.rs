@@ -1,0 +1,93 @@
+//! Tables that pipelines give.
+
+use std::ops::ControlFlow;
+
+use event::Value;
+use index::{Budget, Cancel, Covered, Depth, Index, SearchError, TopRequest, Total, VALUES_MAX};
+use query::{Cell, Flow, PipeError, PipeRun, Pipeline, Table};
+
+use crate::question::Question;
+
+/// What the rows of one query may take in memory, in bytes.
+const ROWS_BYTES_MAX: usize = 128 << 20;
+
+/// A table, and how much was looked at for it.
+#[derive(Debug)]
+pub(crate) struct Piped {
+    /// Or why there is none.
+    pub(crate) table: Result<Table, PipeError>,
+    pub(crate) total: Total,
+    pub(crate) covered: Covered,
+    pub(crate) took: std::time::Duration,
+}
+
+/// Runs the pipeline: from columns where they suffice, else over the events.
+pub(crate) fn run(
+    index: &Index,
+    question: Question,
+    pipeline: &Pipeline,
+    budget: Budget,
+    cancel: Cancel,
+) -> Result<Piped, SearchError> {
+    if let Some((field, count)) = pipeline.counted_field() {
+        let found = index.top(&TopRequest {
+            scope: question.scope(budget, cancel),
+            field: field.clone(),
+            limit: VALUES_MAX,
+        })?;
+        let typed = |text: &str| Cell::from(Value::Text(text).typed(field.kind()));
+        let number = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+        let missing = (found.missing > 0).then(|| vec![Cell::Null, number(found.missing)]);
+        let values = found.values.iter();
+        let values = values.map(|value| vec![typed(&value.value), number(value.count)]);
+        let mut table = Table {
+            columns: vec![field.name().into(), count.into()],
+            rows: missing.into_iter().chain(values).collect(),
+        };
+        table.sort_by_keys(1);
+        let rest = pipeline.stages.get(1..).unwrap_or_default();
+        let table = if found.other > 0 {
+            Err(PipeError::Memory {
+                limit: ROWS_BYTES_MAX >> 20,
+            })
+        } else {
+            query::apply_to_table(rest, table, ROWS_BYTES_MAX)
+        };
+        return Ok(Piped {
+            table,
+            total: found.total,
+            covered: found.covered,
+            took: found.took,
+        });
+    }
+    let mut run = PipeRun::new(&pipeline.stages, ROWS_BYTES_MAX);
+    let depth = if pipeline.needs_full_depth() {
+        Depth::Full
+    } else {
+        Depth::Core
+    };
+    let mut failed = None;
+    let gone_through = index.each(
+        &question.scope(budget, cancel),
+        depth,
+        &mut |event| match run.as_mut().map(|run| run.push(event)) {
+            Some(Ok(Flow::More)) => ControlFlow::Continue(()),
+            Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
+            Some(Err(error)) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
+    let table = match (failed, run) {
+        (Some(error), _) => Err(error),
+        (None, Some(run)) => run.finish(),
+        (None, None) => Ok(Table::default()),
+    };
+    Ok(Piped {
+        table,
+        total: gone_through.total,
+        covered: gone_through.covered,
+        took: gone_through.took,
+    })
+}
