@@ -290,7 +290,7 @@ mod tests {
         Number(u32),
         Long(u64),
         Float(f64),
-        Map(&'d [(&'d str, Data<'d>)]),
+        Map(&'d [(&'d str, Self)]),
         NoList,
     }
 

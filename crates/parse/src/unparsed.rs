@@ -382,7 +382,7 @@ mod tests {
         let users = ["an", "binh", "chi", "dung"];
         let lines = (0..40).map(|i| {
             let line = match i % 2 {
-                0 => format!("door {} opened by {}", i, users[i / 2 % 4]),
+                0 => format!("door {i} opened by {}", users[i / 2 % 4]),
                 _ => format!("badge reader offline since {i} s"),
             };
             ("gate", line)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use event::{Event, Field, Micros, Seq};
 use proptest::prelude::*;
-use query::{Context, Flow, PipeError, PipeRun, Severity, Table, parse_pipeline};
+use query::{Context, Expr, Flow, PipeError, PipeRun, Severity, Table, parse_pipeline};
 
 const MEMORY: usize = 64 << 20;
 
@@ -20,10 +20,9 @@ const LOGINS: &[(&str, &str, &str, i64)] = &[
 
 fn logins() -> Vec<Event> {
     let mut events = Vec::new();
-    for (number, (user, address, outcome, bytes)) in (0..).zip(LOGINS) {
+    for ((number, minute), (user, address, outcome, bytes)) in (0..).zip(0_i64..).zip(LOGINS) {
         let mut event = Event::new(Seq(number), Bytes::from_static(b"login"));
-        let minute = i64::try_from(number).unwrap() * 60;
-        event.set(Field::TIMESTAMP, Micros(minute * Micros::PER_SECOND));
+        event.set(Field::TIMESTAMP, Micros(minute * 60 * Micros::PER_SECOND));
         event.set(Field::USER_NAME, *user);
         event.set(Field::SOURCE_IP, *address);
         event.set(Field::EVENT_OUTCOME, *outcome);
@@ -39,22 +38,25 @@ fn logins() -> Vec<Event> {
 
 /// The table of a pipeline over the log-ins, newest first.
 fn table(text: &str) -> Table {
-    run(text, &logins(), MEMORY).unwrap()
+    run(text, &logins(), MEMORY).expect(text)
 }
 
 fn run(text: &str, events: &[Event], memory: usize) -> Result<Table, PipeError> {
-    let context = Context::at(Micros(0));
-    let pipeline = parse_pipeline(text, &context)
-        .into_result()
-        .unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
-    let mut run = PipeRun::new(&pipeline.stages, memory).unwrap();
+    let (filter, mut run) = begun(text, memory);
     for event in events.iter().rev() {
-        let wanted = query::matches(&pipeline.filter, event);
-        if wanted && run.push(event)? == Flow::Enough {
+        if query::matches(&filter, event) && run.push(event)? == Flow::Enough {
             break;
         }
     }
     run.finish()
+}
+
+/// The filter of a pipeline, and the rest of it at work.
+fn begun(text: &str, memory: usize) -> (Expr, PipeRun) {
+    let context = Context::at(Micros(0));
+    let pipeline = parse_pipeline(text, &context).into_result().expect(text);
+    let run = PipeRun::new(&pipeline.stages, memory).expect("a table");
+    (pipeline.filter, run)
 }
 
 fn rows(text: &str) -> Vec<String> {
@@ -62,7 +64,7 @@ fn rows(text: &str) -> Vec<String> {
     let rows = table.rows.iter().map(|row| {
         let cells = row.iter().map(|cell| match serde_json::to_value(cell) {
             Ok(serde_json::Value::String(text)) => text,
-            other => other.unwrap().to_string(),
+            other => other.expect("JSON").to_string(),
         });
         cells.collect::<Vec<_>>().join(" ")
     });
