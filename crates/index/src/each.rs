@@ -1,17 +1,30 @@
-//! Every event that matches, one at a time.
+//! Every event that matches, one at a time: the events themselves, or as much of them as columns hold.
 
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use event::Event;
+use bytes::Bytes;
+use event::{Event, Field, FieldKind, Micros, Seq, Value};
 
 use crate::bits::Bits;
 use crate::run::{Collector, Run};
+use crate::schema::{Column, Layout};
 use crate::scope::{Covered, Scope, SearchError};
 use crate::search::Total;
-use crate::segment::Segment;
-use crate::source::Depth;
+use crate::segment::{ColumnValues, Segment};
+use crate::source::{Depth, EventSource};
 use crate::state::Shared;
+
+/// How much of the events is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The events, at that depth.
+    Events(Depth),
+    /// These fields, each of which is a column; what else an event has may be there or not.
+    Columns(Vec<Field>),
+}
 
 /// What was gone through.
 #[derive(Clone, Debug)]
@@ -27,12 +40,22 @@ pub struct Each {
 pub(crate) fn each(
     shared: &Shared,
     scope: &Scope,
-    depth: Depth,
+    wanted: &Wanted,
     on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<Each, SearchError> {
     let mut run = Run::new(shared, scope);
+    let layout = Layout::get();
+    let columns = match wanted {
+        Wanted::Columns(fields) => fields.iter().map(|field| layout.column(*field)).collect(),
+        Wanted::Events(_) => None,
+    };
     let mut events = Events {
-        depth,
+        source: &*shared.source,
+        depth: match wanted {
+            Wanted::Events(depth) => *depth,
+            Wanted::Columns(_) => Depth::Core,
+        },
+        columns,
         on_event,
         count: 0,
         done: false,
@@ -48,30 +71,140 @@ pub(crate) fn each(
 }
 
 struct Events<'a> {
+    source: &'a dyn EventSource,
     depth: Depth,
+    /// None where the events themselves are wanted.
+    columns: Option<Vec<Column>>,
     on_event: &'a mut dyn FnMut(&Event) -> ControlFlow<()>,
     count: u64,
     done: bool,
 }
 
-impl Collector for Events<'_> {
-    fn event(&mut self, event: &Event) -> Result<(), SearchError> {
+impl Events<'_> {
+    fn hand_over(&mut self, event: &Event) {
         if !self.done {
             self.count += 1;
             self.done = (self.on_event)(event).is_break();
         }
+    }
+}
+
+impl Collector for Events<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), SearchError> {
+        self.hand_over(event);
         Ok(())
     }
 
-    fn docs(&mut self, _segment: &Segment, _docs: &Bits) -> Result<(), SearchError> {
-        unreachable!("it needs the events themselves")
+    fn docs(&mut self, segment: &Segment, docs: &Bits) -> Result<(), SearchError> {
+        let columns = self.columns.clone().unwrap_or_default();
+        let mut odd: BTreeMap<Seq, Option<Event>> = BTreeMap::new();
+        for column in &columns {
+            let among = segment.odd_docs(*column).into_iter();
+            let among = among.filter(|doc| docs.contains(*doc));
+            odd.extend(among.map(|doc| (segment.seq(doc), None)));
+        }
+        let seqs: Vec<Seq> = odd.keys().copied().collect();
+        let whole = self.source.events(&seqs, Depth::Core);
+        for event in whole.map_err(SearchError::Source)? {
+            odd.insert(event.seq(), Some(event));
+        }
+        let mut values = Vec::with_capacity(columns.len());
+        for column in &columns {
+            values.push((column.field, column.kind, Reader::open(segment, *column)?));
+        }
+        let mut event = Event::default();
+        for doc in docs.descending() {
+            if self.done {
+                return Ok(());
+            }
+            let seq = segment.seq(doc);
+            if let Some(Some(whole)) = odd.get(&seq) {
+                self.hand_over(whole);
+                continue;
+            }
+            event.reset(seq, Bytes::new());
+            for (field, kind, reader) in &mut values {
+                reader.put(*field, *kind, doc, &mut event)?;
+            }
+            self.hand_over(&event);
+        }
+        Ok(())
+    }
+
+    fn reads_columns(&self) -> bool {
+        self.columns.is_some()
     }
 
     fn needs(&self) -> Option<Depth> {
-        Some(self.depth)
+        self.columns.is_none().then_some(self.depth)
     }
 
     fn is_done(&self) -> bool {
         self.done
+    }
+}
+
+/// Reads one column of a segment.
+struct Reader<'s> {
+    values: &'s ColumnValues,
+    /// Texts by their place in the sorted list of all, as far as they were needed.
+    texts: Vec<Option<Box<str>>>,
+}
+
+impl<'s> Reader<'s> {
+    fn open(segment: &'s Segment, column: Column) -> Result<Self, SearchError> {
+        let values = segment.column(column)?;
+        let texts = match values {
+            ColumnValues::Text(texts) => vec![None; texts.num_terms()],
+            ColumnValues::Absent | ColumnValues::Integer(_) | ColumnValues::Address(_) => {
+                Vec::new()
+            }
+        };
+        Ok(Self { values, texts })
+    }
+
+    fn put(
+        &mut self,
+        field: Field,
+        kind: FieldKind,
+        doc: u32,
+        event: &mut Event,
+    ) -> Result<(), SearchError> {
+        match self.values {
+            ColumnValues::Absent => {}
+            ColumnValues::Text(column) => {
+                for ord in column.term_ords(doc) {
+                    let place = usize::try_from(ord).unwrap_or(usize::MAX);
+                    let Some(known) = self.texts.get_mut(place) else {
+                        continue;
+                    };
+                    if known.is_none() {
+                        let mut text = String::new();
+                        let found = column.ord_to_str(ord, &mut text);
+                        found.map_err(tantivy::TantivyError::from)?;
+                        *known = Some(text.into());
+                    }
+                    if let Some(text) = known {
+                        event.push(field, &**text);
+                    }
+                }
+            }
+            ColumnValues::Integer(column) => {
+                for number in column.values_for_doc(doc) {
+                    let value = match kind {
+                        FieldKind::Date => Value::Date(Micros(number)),
+                        _ => Value::Integer(number),
+                    };
+                    event.push(field, value);
+                }
+            }
+            ColumnValues::Address(column) => {
+                for address in column.values_for_doc(doc) {
+                    let address: Ipv6Addr = address;
+                    event.push(field, Value::Address(address.to_canonical()));
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -12,7 +12,7 @@ use disk::{Disk, EntryKind, RealDisk};
 use event::{Event, Seq};
 use tracing::warn;
 
-use crate::each::{self, Each};
+use crate::each::{self, Each, Wanted};
 use crate::histogram::{self, Histogram, HistogramRequest};
 use crate::partition::{self, Partition};
 use crate::reindex::{self, ReindexError, Reindexed};
@@ -240,18 +240,17 @@ impl Index {
         search::search(&self.shared, request, on_hits)
     }
 
-    /// Hands over every event that matches, newest first, with as much of it as `depth` says, until `on_event` breaks
-    /// off.
+    /// Hands over every event that matches, newest first, with as much of it as is wanted, until `on_event` breaks off.
     ///
     /// # Errors
     /// See [`SearchError`]. A budget that is used up, or a cancelled search, is no error.
     pub fn each(
         &self,
         scope: &Scope,
-        depth: Depth,
+        wanted: &Wanted,
         on_event: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<Each, SearchError> {
-        each::each(&self.shared, scope, depth, on_event)
+        each::each(&self.shared, scope, wanted, on_event)
     }
 
     /// Counts over time.

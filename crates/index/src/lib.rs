@@ -88,7 +88,7 @@ mod tokenizer;
 mod top;
 mod words;
 
-pub use each::Each;
+pub use each::{Each, Wanted};
 pub use evaluate::Way;
 pub use histogram::{BUCKETS_MAX, Bucket, Histogram, HistogramRequest};
 pub use index::{ClosedError, Index, IndexOptions, OpenError};

@@ -25,7 +25,9 @@ pub use parse::{ParsedPipeline, parse_pipeline};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
 pub use table::{Cell, Table};
 
-use crate::{Expr, FieldName};
+use event::Field;
+
+use crate::{Expr, FieldName, Test};
 
 /// A filter and what is done to what passes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,16 +39,16 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Whether it asks about fields that have no name of their own: those are known at full depth only.
+    /// The fields of events that the stages ask about. Behind the first table there are only its columns.
     #[must_use]
-    pub fn needs_full_depth(&self) -> bool {
+    pub fn fields_of_events(&self) -> Vec<FieldName> {
         let fields_of = |stage: &Stage| -> Vec<FieldName> {
             match stage {
                 Stage::Where(expr) => expr.fields().into_iter().cloned().collect(),
                 Stage::Stats(stats) => {
-                    let keys = stats.by.iter().filter_map(|key| match key {
-                        Key::Field(field) => Some(field.clone()),
-                        Key::Bucket(_) => None,
+                    let keys = stats.by.iter().map(|key| match key {
+                        Key::Field(field) => field.clone(),
+                        Key::Bucket(_) => Field::TIMESTAMP.into(),
                     });
                     let aggregates = stats.aggregates.iter();
                     let fields = aggregates.filter_map(|aggregate| aggregate.field.clone());
@@ -56,11 +58,24 @@ impl Pipeline {
                 Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => Vec::new(),
             }
         };
-        // Behind the first table there are only its columns.
         let table_at = self.stages.iter().position(Stage::makes_table);
         let of_events = self.stages.iter().take(table_at.map_or(0, |at| at + 1));
-        let mut fields = of_events.flat_map(fields_of);
-        self.filter.needs_full_depth() || fields.any(|field| field.known().is_none())
+        let mut fields: Vec<FieldName> = of_events.flat_map(fields_of).collect();
+        fields.sort();
+        fields.dedup();
+        fields
+    }
+
+    /// Whether a stage asks about the raw text of events.
+    #[must_use]
+    pub fn asks_for_text(&self) -> bool {
+        self.stages.iter().any(|stage| {
+            let mut asks = false;
+            if let Stage::Where(expr) = stage {
+                expr.each_test(&mut |test| asks |= matches!(test, Test::Text(_) | Test::Regex(_)));
+            }
+            asks
+        })
     }
 
     /// The field by whose values events are counted, where counting is all that is done to them, and the column of the

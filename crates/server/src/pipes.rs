@@ -2,9 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use event::Value;
-use index::{Budget, Cancel, Covered, Depth, Index, SearchError, TopRequest, Total, VALUES_MAX};
-use query::{Cell, Flow, PipeError, PipeRun, Pipeline, Table};
+use event::{Field, Value};
+use index::{
+    Budget, Cancel, Covered, Depth, Index, SearchError, TopRequest, Total, VALUES_MAX, Wanted,
+};
+use query::{Cell, FieldName, Flow, PipeError, PipeRun, Pipeline, Table};
 
 use crate::question::Question;
 
@@ -61,15 +63,10 @@ pub(crate) fn run(
         });
     }
     let mut run = PipeRun::new(&pipeline.stages, ROWS_BYTES_MAX);
-    let depth = if pipeline.needs_full_depth() {
-        Depth::Full
-    } else {
-        Depth::Core
-    };
     let mut failed = None;
     let gone_through = index.each(
         &question.scope(budget, cancel),
-        depth,
+        &wanted(pipeline),
         &mut |event| match run.as_mut().map(|run| run.push(event)) {
             Some(Ok(Flow::More)) => ControlFlow::Continue(()),
             Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
@@ -90,4 +87,15 @@ pub(crate) fn run(
         covered: gone_through.covered,
         took: gone_through.took,
     })
+}
+
+/// As little of each event as the stages ask about.
+fn wanted(pipeline: &Pipeline) -> Wanted {
+    let fields = pipeline.fields_of_events();
+    let columns: Option<Vec<Field>> = fields.iter().map(FieldName::column).collect();
+    match columns {
+        Some(columns) if !pipeline.asks_for_text() => Wanted::Columns(columns),
+        _ if fields.iter().any(|field| field.known().is_none()) => Wanted::Events(Depth::Full),
+        _ => Wanted::Events(Depth::Core),
+    }
 }

@@ -93,6 +93,7 @@ async fn counting_by_a_column_gives_what_counting_events_gives() {
     let node = Node::start().await;
     let plain = "<13>Oct 11 22:16:15 db1 app: hello";
     node.receive(&[FAILED, ACCEPTED, plain, FAILED]);
+    node.parts.index.flush().expect("committed");
     for field in [
         "source.ip",
         "source.port",
@@ -106,6 +107,13 @@ async fn counting_by_a_column_gives_what_counting_events_gives() {
         // A stage before it makes every event be looked at.
         let events = table(&node, &format!("db1 | where db1 | {rest}")).await;
         assert_eq!(columns["rows"], events["rows"], "{field}");
+        // More than a count, and it is read from several columns.
+        let rest = format!(
+            "stats count(), max(source.port), values(user.name), min(@timestamp) by {field}, event.outcome"
+        );
+        let of_columns = table(&node, &format!("db1 | {rest}")).await;
+        let of_events = table(&node, &format!("db1 | where db1 | {rest}")).await;
+        assert_eq!(of_columns["rows"], of_events["rows"], "{field}");
         assert!(
             columns["rows"]
                 .as_array()

@@ -61,6 +61,10 @@ fn welcome(args: &Demo, serve: &Serve, texts: &Texts) -> Result<()> {
             "demo.try_logins",
         ),
         ("search 'source.ip:203.0.113.0/24'", "demo.try_network"),
+        (
+            "search '* | stats count() by nhatky.class | sort -count'",
+            "demo.try_counts",
+        ),
         ("tail 'nhatky.class:privilege'", "demo.try_tail"),
         ("alerts list", "demo.try_alerts"),
         ("sources", "demo.try_sources"),
