@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use event::{Event, OwnRecord, Record, Seq, Transport};
+use event::{ClockFinding, Event, OwnRecord, Record, Seq, Transport};
 use index::{EventSource, PartitionSpan, SourceError};
 use parse::{Clocks, ParseSettings, Parsers};
 
@@ -24,18 +24,11 @@ impl Understanding {
         }
     }
 
-    /// The same, knowing what a record of ours tells of a clock; none where it tells of none.
-    pub(crate) fn after(&self, record: &Record) -> Option<Self> {
-        let own = record.origin.transport == Transport::Internal;
-        if !own || !record.raw.starts_with(b"{\"nhatky\":\"clock\"") {
-            return None;
-        }
-        let Ok(OwnRecord::Clock(finding)) = serde_json::from_slice(&record.raw) else {
-            return None;
-        };
+    /// The same, knowing what the record `seq` tells of a clock.
+    pub(crate) fn after(&self, seq: Seq, finding: &ClockFinding) -> Self {
         let mut clocks = Clocks::clone(self.settings.clocks());
-        clocks.add(record.seq, &finding);
-        Some(self.with_clocks(Arc::new(clocks)))
+        clocks.add(seq, finding);
+        self.with_clocks(Arc::new(clocks))
     }
 
     /// The event of the record, with as much as is asked for.
@@ -54,6 +47,18 @@ impl Understanding {
         };
         self.parsers
             .parse_into(record, &self.settings, depth, event);
+    }
+}
+
+/// What a record of ours tells of a clock, if it tells of one.
+pub(crate) fn clock_finding(record: &Record) -> Option<ClockFinding> {
+    let own = record.origin.transport == Transport::Internal;
+    if !own || !record.raw.starts_with(b"{\"nhatky\":\"clock\"") {
+        return None;
+    }
+    match serde_json::from_slice(&record.raw) {
+        Ok(OwnRecord::Clock(finding)) => Some(finding),
+        _ => None,
     }
 }
 

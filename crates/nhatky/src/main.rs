@@ -54,13 +54,6 @@ fn run(command: Command, texts: &Texts) -> Result<ExitCode> {
     // These need neither threads nor a server.
     match command {
         Command::Parse(args) => return command::parse::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Parsers(
-            ref command @ (cli::Parsers::List(_)
-            | cli::Parsers::Test { .. }
-            | cli::Parsers::Coverage { .. }
-            | cli::Parsers::Bench { .. }
-            | cli::Parsers::Schema),
-        ) => return command::parsers::run(command, texts),
         Command::Verify(args) => return command::verify::run(&args, texts),
         Command::Check(args) => return command::check::run(&args, texts),
         Command::Serve(_) => own_log::start("info"),
@@ -86,13 +79,8 @@ async fn run_async(command: Command, texts: &Texts) -> Result<ExitCode> {
         Command::Alerts(command) => command::alerts::run(command, texts).await,
         Command::Reindex(args) => command::reindex::run(args, texts).await,
         Command::Token(command) => command::token::run(command, texts).await,
-        Command::Parsers(cli::Parsers::Unparsed(args)) => {
-            return command::unparsed::list(args, texts).await;
-        }
-        Command::Parsers(cli::Parsers::Draft(args)) => {
-            return command::unparsed::draft(args, texts).await;
-        }
-        Command::Parse(_) | Command::Parsers(_) | Command::Verify(_) | Command::Check(_) => Ok(()),
+        Command::Parsers(command) => return command::parsers::run(&command, texts).await,
+        Command::Parse(_) | Command::Verify(_) | Command::Check(_) => Ok(()),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

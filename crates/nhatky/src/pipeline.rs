@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tracing::{error, warn};
 
 use crate::device_clocks::DeviceClocks;
-use crate::kept_events::Understanding;
+use crate::kept_events::{Understanding, clock_finding};
 use crate::sequence_gaps::SequenceGaps;
 
 /// How long a thread waits for records before it looks whether it should stop.
@@ -219,9 +219,9 @@ impl ParserThread {
                 understanding.parse(record, self.depth, &mut scratch);
                 // A clone has no capacity to spare, so that more events fit into the memory of the fresh ones.
                 events.push(scratch.clone());
-                if understanding.after(record).is_some() {
+                if let Some(finding) = clock_finding(record) {
                     self.understanding
-                        .rcu(|now| now.after(record).map_or_else(|| Arc::clone(now), Arc::new));
+                        .rcu(|now| now.after(record.seq, &finding));
                     understanding = self.understanding.load_full();
                 }
             }

@@ -159,6 +159,22 @@ fn whole_unit(unit: &str, at: DateTime, zone: &TimeZone) -> Option<Interval> {
     Interval::civil(start, length, zone)
 }
 
+/// A length of time such as `30s`, `15m`, `24h`, `7d` or `2w`, in seconds; never 0.
+#[must_use]
+pub fn seconds(text: &str) -> Option<u64> {
+    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return None,
+    };
+    let count: u64 = count.parse().ok()?;
+    count.checked_mul(unit).filter(|seconds| *seconds > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

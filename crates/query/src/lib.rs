@@ -57,7 +57,7 @@ mod term;
 mod token;
 
 pub use context::{Context, Limits};
-pub use date::instant;
+pub use date::{instant, seconds};
 pub use diagnostic::{Code, Diagnostic, Severity, Span};
 pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};

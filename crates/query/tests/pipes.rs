@@ -208,6 +208,9 @@ fn mistakes_are_told_where_they_are() {
         ("* | fields a ! b", 13, "ends before this"),
         ("* | top 10", 10, "no field is named"),
         ("* | fields a | rename a b", 22, "the new name is missing"),
+        ("* | fields a | rename sum(a as b", 22, "never closed"),
+        ("* | stats count() | sort -sum(a", 26, "never closed"),
+        ("* | fields -a", 11, "no field is named"),
     ] {
         let parsed = parse_pipeline(text, &context);
         let found = parsed.diagnostics.iter().any(|found| {

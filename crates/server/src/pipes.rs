@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use event::{Field, Value};
 use index::{
-    Budget, Cancel, Covered, Depth, Index, SearchError, TopRequest, Total, VALUES_MAX, Wanted,
+    Budget, Cancel, Covered, Depth, Index, Scope, SearchError, TopRequest, Total, VALUES_MAX,
+    Wanted,
 };
 use query::{Cell, FieldName, Flow, PipeError, PipeRun, Pipeline, Table};
 
@@ -31,51 +32,67 @@ pub(crate) fn run(
     budget: Budget,
     cancel: Cancel,
 ) -> Result<Piped, SearchError> {
-    if let Some((field, count)) = pipeline.counted_field() {
-        let found = index.top(&TopRequest {
-            scope: question.scope(budget, cancel),
-            field: field.clone(),
-            limit: VALUES_MAX,
-        })?;
-        let typed = |text: &str| Cell::from(Value::Text(text).typed(field.kind()));
-        let number = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-        let missing = (found.missing > 0).then(|| vec![Cell::Null, number(found.missing)]);
-        let values = found.values.iter();
-        let values = values.map(|value| vec![typed(&value.value), number(value.count)]);
-        let mut table = Table {
-            columns: vec![field.name().into(), count.into()],
-            rows: missing.into_iter().chain(values).collect(),
-        };
-        table.sort_by_keys(1);
-        let rest = pipeline.stages.get(1..).unwrap_or_default();
-        let table = if found.other > 0 {
-            Err(PipeError::Memory {
-                limit: ROWS_BYTES_MAX >> 20,
-            })
-        } else {
-            query::apply_to_table(rest, table, ROWS_BYTES_MAX)
-        };
-        return Ok(Piped {
-            table,
-            total: found.total,
-            covered: found.covered,
-            took: found.took,
-        });
+    let scope = question.scope(budget, cancel);
+    match pipeline.counted_field() {
+        Some((field, count)) => counted(index, scope, pipeline, field, count),
+        None => gone_through(index, &scope, pipeline),
     }
+}
+
+/// Counts of a column's values, and what the other stages make of them.
+fn counted(
+    index: &Index,
+    scope: Scope,
+    pipeline: &Pipeline,
+    field: &FieldName,
+    count: &str,
+) -> Result<Piped, SearchError> {
+    let found = index.top(&TopRequest {
+        scope,
+        field: field.clone(),
+        limit: VALUES_MAX,
+    })?;
+    let typed = |text: &str| Cell::from(Value::Text(text).typed(field.kind()));
+    let number = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let missing = (found.missing > 0).then(|| vec![Cell::Null, number(found.missing)]);
+    let values = found.values.iter();
+    let values = values.map(|value| vec![typed(&value.value), number(value.count)]);
+    let mut table = Table {
+        columns: vec![field.name().into(), count.into()],
+        rows: missing.into_iter().chain(values).collect(),
+    };
+    table.sort_by_keys(1);
+    let rest = pipeline.stages.get(1..).unwrap_or_default();
+    let table = if found.other > 0 {
+        Err(PipeError::Memory {
+            limit: ROWS_BYTES_MAX >> 20,
+        })
+    } else {
+        query::apply_to_table(rest, table, ROWS_BYTES_MAX)
+    };
+    Ok(Piped {
+        table,
+        total: found.total,
+        covered: found.covered,
+        took: found.took,
+    })
+}
+
+/// The pipeline over every event.
+fn gone_through(index: &Index, scope: &Scope, pipeline: &Pipeline) -> Result<Piped, SearchError> {
     let mut run = PipeRun::new(&pipeline.stages, ROWS_BYTES_MAX);
     let mut failed = None;
-    let gone_through = index.each(
-        &question.scope(budget, cancel),
-        &wanted(pipeline),
-        &mut |event| match run.as_mut().map(|run| run.push(event)) {
-            Some(Ok(Flow::More)) => ControlFlow::Continue(()),
-            Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
-            Some(Err(error)) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        },
-    )?;
+    let each = index.each(scope, &wanted(pipeline), &mut |event| match run
+        .as_mut()
+        .map(|run| run.push(event))
+    {
+        Some(Ok(Flow::More)) => ControlFlow::Continue(()),
+        Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
+        Some(Err(error)) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
     let table = match (failed, run) {
         (Some(error), _) => Err(error),
         (None, Some(run)) => run.finish(),
@@ -83,9 +100,9 @@ pub(crate) fn run(
     };
     Ok(Piped {
         table,
-        total: gone_through.total,
-        covered: gone_through.covered,
-        took: gone_through.took,
+        total: each.total,
+        covered: each.covered,
+        took: each.took,
     })
 }
 

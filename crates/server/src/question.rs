@@ -127,25 +127,8 @@ pub(crate) fn limit(asked: Option<usize>, default: usize, max: usize) -> Result<
 
 /// A length of time such as `15m`, `24h` or `7d`, in seconds.
 pub(crate) fn seconds(field: &'static str, text: &str) -> Result<u64, Problem> {
-    let wrong = || {
-        Problem::field(
-            field,
-            format!("«{text}» is no length of time: write 15m, 24h or 7d"),
-        )
-    };
-    let unit_at = text.len().checked_sub(1).ok_or_else(wrong)?;
-    let (count, unit) = text.split_at_checked(unit_at).ok_or_else(wrong)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = count.parse().map_err(|_| wrong())?;
-    count
-        .checked_mul(unit)
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(wrong)
+    query::seconds(text).ok_or_else(|| {
+        let detail = format!("«{text}» is no length of time: write 15m, 24h or 7d");
+        Problem::field(field, detail)
+    })
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
+use super::listing;
 use crate::cli;
 use crate::client::Client;
 use crate::output;
@@ -24,22 +25,9 @@ pub(crate) async fn run(args: cli::Coach, texts: &Texts) -> Result<ExitCode> {
 
 async fn ask(client: &Client, args: &cli::Coach) -> Result<Vec<Value>> {
     let days = args.days.to_string();
-    let (mut items, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let mut query = vec![("days", days.as_str())];
-        query.extend(args.sender.as_deref().map(|sender| ("sender", sender)));
-        if !cursor.is_empty() {
-            query.push(("cursor", &cursor));
-        }
-        let mut page = client.get("/api/v1/coach", &query).await?;
-        if let Value::Array(more) = page["items"].take() {
-            items.extend(more);
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = next.to_owned(),
-            None => return Ok(items),
-        }
-    }
+    let mut query = vec![("days", days.as_str())];
+    query.extend(args.sender.as_deref().map(|sender| ("sender", sender)));
+    listing::all(client, "/api/v1/coach", &query).await
 }
 
 /// Status 1 where a class is missing that could be switched on.

@@ -44,7 +44,7 @@ pub(crate) async fn run(listing: &Listing, list: List<'_>, texts: &Texts) -> Res
 }
 
 async fn print(client: &Client, json: bool, list: &List<'_>, texts: &Texts) -> Result<()> {
-    let items = all(client, list).await?;
+    let items = all(client, list.path, &list.query).await?;
     if output::as_json(json) {
         return items.iter().try_for_each(output::json);
     }
@@ -61,14 +61,15 @@ async fn print(client: &Client, json: bool, list: &List<'_>, texts: &Texts) -> R
     output::line(&table.trim_fmt())
 }
 
-async fn all(client: &Client, list: &List<'_>) -> Result<Vec<Value>> {
+/// The items of every page.
+pub(crate) async fn all(client: &Client, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
-        let mut query = list.query.clone();
+        let mut query = query.to_vec();
         if !cursor.is_empty() {
             query.push(("cursor", &cursor));
         }
-        let mut page = client.get(list.path, &query).await?;
+        let mut page = client.get(path, &query).await?;
         if let Value::Array(more) = page["items"].take() {
             items.extend(more);
         }

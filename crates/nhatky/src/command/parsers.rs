@@ -9,12 +9,13 @@ use event::EventClass;
 use parse::{Coverage, MessageCoverage, Parsers};
 use serde_json::json;
 
+use super::unparsed;
 use crate::cli::{self, Content};
 use crate::output;
 use crate::terminal::{self, cell};
 use crate::texts::Texts;
 
-pub(crate) fn run(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode> {
+pub(crate) async fn run(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode> {
     match command {
         cli::Parsers::List(content) => list(content, texts).map(|()| ExitCode::SUCCESS),
         cli::Parsers::Test {
@@ -48,9 +49,8 @@ pub(crate) fn run(command: &cli::Parsers, texts: &Texts) -> Result<ExitCode> {
             output::line(&serde_json::to_string_pretty(&parse::definition_schema())?)?;
             Ok(ExitCode::SUCCESS)
         }
-        cli::Parsers::Unparsed(_) | cli::Parsers::Draft(_) => {
-            bail!("this needs a server or a data directory")
-        }
+        cli::Parsers::Unparsed(args) => unparsed::list(args, texts).await,
+        cli::Parsers::Draft(args) => unparsed::draft(args, texts).await,
     }
 }
 

@@ -58,18 +58,23 @@ fn show_table(columns: &[Value], reply: &Value, args: &Search, texts: &Texts) ->
         table.add_row(cells.map(|value| cell(&shown(value))));
     }
     output::line(&table.trim_fmt())?;
-    let key = if reply["total_relation"] == "eq" {
-        "search.total"
-    } else {
-        "search.total_at_least"
-    };
-    output::note(&texts.say(key, &[("count", &reply["total"])]))?;
+    output::note(&total_said(reply, texts))?;
     let all = reply["rows_total"].as_u64().unwrap_or(0);
     if all > rows.len() as u64 {
         let said = texts.say("search.more_rows", &[("shown", &rows.len()), ("all", &all)]);
         output::note(&said)?;
     }
     Ok(())
+}
+
+/// How many events were found, or how many at least.
+fn total_said(reply: &Value, texts: &Texts) -> String {
+    let key = if reply["total_relation"] == "eq" {
+        "search.total"
+    } else {
+        "search.total_at_least"
+    };
+    texts.say(key, &[("count", &reply["total"])])
 }
 
 /// A value of a table for people: times in this machine's zone, members of a list one after another.
@@ -122,12 +127,7 @@ async fn summary(
     if total == 0 {
         return output::note(&texts.say("search.none", &[]));
     }
-    let key = if reply["total_relation"] == "eq" {
-        "search.total"
-    } else {
-        "search.total_at_least"
-    };
-    let mut said = texts.say(key, &[("count", &total)]);
+    let mut said = total_said(reply, texts);
     if let Ok(counts) = client.get("/api/v1/histogram", query).await {
         let counts = counts["buckets"]
             .as_array()

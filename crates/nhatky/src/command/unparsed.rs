@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use event::{Clock as _, Event, Field, Origin, ParseLevel, Record, SystemClock, Transport};
-use parse::{Depth, Draft, ParseSettings, Parsers, Unparsed};
+use event::{Clock as _, Event, Field, ParseLevel, SystemClock};
+use parse::{Draft, ParseSettings, Parsers, Unparsed};
 use serde_json::Value;
 
 use crate::cli;
@@ -22,7 +21,7 @@ const PATH: &str = "/api/v1/unparsed";
 /// Templates are cut to this many characters in a table.
 const TEMPLATE_SHOWN: usize = 100;
 
-pub(crate) async fn list(args: cli::Unparsed, texts: &Texts) -> Result<ExitCode> {
+pub(crate) async fn list(args: &cli::Unparsed, texts: &Texts) -> Result<ExitCode> {
     let limit = args.limit.to_string();
     let reply = ask(&args.place, &args.asked, &limit).await?;
     if output::as_json(args.json) {
@@ -96,7 +95,7 @@ fn shortened(template: &str) -> String {
     shown
 }
 
-pub(crate) async fn draft(args: cli::Draft, texts: &Texts) -> Result<ExitCode> {
+pub(crate) async fn draft(args: &cli::Draft, texts: &Texts) -> Result<ExitCode> {
     check_name(&args.name)?;
     let content = args
         .content
@@ -106,14 +105,13 @@ pub(crate) async fn draft(args: cli::Draft, texts: &Texts) -> Result<ExitCode> {
     let lines = if args.cluster.is_empty() {
         read_lines(args.file.as_deref())?
     } else {
-        samples_of(&args).await?
+        samples_of(args).await?
     };
     let known = content.try_exists()?.then_some(content.as_path());
     let parsers = Parsers::load(known)?;
     let mut unparsed = Unparsed::default();
-    let mut event = Event::default();
     for line in &lines {
-        parse_line(&parsers, line, &mut event);
+        let event = read(line, &parsers);
         if !is_understood(&event) {
             unparsed.add(&event);
         }
@@ -128,17 +126,14 @@ pub(crate) async fn draft(args: cli::Draft, texts: &Texts) -> Result<ExitCode> {
     append(&folder.join("samples.jsonl"), &draft.samples)?;
     let parsers = Parsers::load(Some(&content))?;
     parsers.bless(&folder)?;
-    let mut left = 0_usize;
-    for line in &lines {
-        parse_line(&parsers, line, &mut event);
-        left += usize::from(!is_understood(&event));
-    }
+    let is_read = |line: &&String| is_understood(&read(line, &parsers));
+    let understood = lines.iter().filter(is_read).count();
     output::line(&texts.say(
         "draft.done",
         &[
             ("folder", &folder.display()),
             ("messages", &draft.messages),
-            ("understood", &(lines.len() - left)),
+            ("understood", &understood),
             ("lines", &lines.len()),
         ],
     ))?;
@@ -202,16 +197,10 @@ async fn samples_of(args: &cli::Draft) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-fn parse_line(parsers: &Parsers, line: &str, event: &mut Event) {
-    let origin = Origin {
-        transport: Transport::Udp,
-        listener: "draft".into(),
-        peer: None,
-        identity: None,
-    };
-    let raw = Bytes::from(line.to_owned());
-    let record = Record::new(Arc::new(origin), SystemClock::new().now(), raw);
-    parsers.parse_into(&record, &ParseSettings::default(), Depth::Full, event);
+fn read(line: &str, parsers: &Parsers) -> Event {
+    let line = Bytes::from(line.to_owned());
+    let now = SystemClock::new().now();
+    parse::parse_line(line, parsers, &ParseSettings::default(), now)
 }
 
 fn is_understood(event: &Event) -> bool {

@@ -1,6 +1,7 @@
 //! The text of a pipeline to its stages: goes on after mistakes, says where they are and what to write.
 
 use super::{Aggregate, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
+use crate::date::seconds;
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::parser::{Part, parse_part};
 use crate::{Context, Expr, FieldName};
@@ -337,12 +338,8 @@ impl<'t> Parser<'t> {
         let mut field = None;
         if tokens.take_if(TokenKind::Open) {
             field = tokens.word().map(|(name, _)| FieldName::new(name));
-            if !tokens.take_if(TokenKind::Close) {
-                self.bad_stage(
-                    tokens.here(),
-                    "this parenthesis is never closed",
-                    "write «)» behind the field",
-                );
+            let here = tokens.here();
+            if !self.close(tokens, here, "write «)» behind the field") {
                 return None;
             }
         }
@@ -377,38 +374,21 @@ impl<'t> Parser<'t> {
     }
 
     fn keys(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<Key>> {
-        let mut keys = Vec::new();
-        while let Some((name, span)) = tokens.word() {
+        let nothing = (
+            "no field is named",
+            "write one behind «by», or take «by» away",
+        );
+        self.list(tokens, nothing, |parser, tokens| {
+            let (name, span) = tokens.word()?;
             let is_bucket =
                 name.eq_ignore_ascii_case("bucket") || name.eq_ignore_ascii_case("span");
-            if is_bucket && tokens.take_if(TokenKind::Open) {
-                keys.push(Key::Bucket(self.length(tokens)?));
-                if !tokens.take_if(TokenKind::Close) {
-                    self.bad_stage(
-                        span,
-                        "this parenthesis is never closed",
-                        "write «)» behind the length of time",
-                    );
-                    return None;
-                }
-            } else {
-                keys.push(Key::Field(FieldName::new(name)));
+            if !is_bucket || !tokens.take_if(TokenKind::Open) {
+                return Some(Key::Field(FieldName::new(name)));
             }
-            if keys.len() > NAMES_MAX {
-                self.too_many(span);
-                return None;
-            }
-            tokens.take_if(TokenKind::Comma);
-        }
-        if keys.is_empty() {
-            self.bad_stage(
-                tokens.here(),
-                "no field is named",
-                "write one behind «by», or take «by» away",
-            );
-            return None;
-        }
-        Some(keys)
+            let length = parser.length(tokens)?;
+            let closed = parser.close(tokens, span, "write «)» behind the length of time");
+            closed.then_some(Key::Bucket(length))
+        })
     }
 
     fn timechart(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<Stage>> {
@@ -439,102 +419,98 @@ impl<'t> Parser<'t> {
     }
 
     fn sort(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<SortKey>> {
-        let mut keys = Vec::new();
-        loop {
+        let nothing = (
+            "no column is named",
+            "write one, with «-» before it for the greatest first",
+        );
+        self.list(tokens, nothing, |parser, tokens| {
             let order = if tokens.take_if(TokenKind::Minus) {
                 SortOrder::Descending
             } else {
                 SortOrder::Ascending
             };
-            let Some((name, span)) = tokens.word() else {
-                break;
-            };
-            // `sum(f)` is the name of a column.
-            let mut column = name.to_owned();
-            if tokens.take_if(TokenKind::Open) {
-                let field = tokens.word().map_or("", |(field, _)| field);
-                if !tokens.take_if(TokenKind::Close) {
-                    self.bad_stage(
-                        span,
-                        "this parenthesis is never closed",
-                        "write «)» behind the field",
-                    );
-                    return None;
-                }
-                column = if field.is_empty() {
-                    column
-                } else {
-                    format!("{column}({field})")
-                };
-            }
-            keys.push(SortKey {
-                column: column.into(),
-                order,
-            });
-            if keys.len() > NAMES_MAX {
-                self.too_many(span);
-                return None;
-            }
-            tokens.take_if(TokenKind::Comma);
-        }
-        if keys.is_empty() {
-            self.bad_stage(
-                tokens.here(),
-                "no column is named",
-                "write one, with «-» before it for the greatest first",
-            );
-            return None;
-        }
-        Some(keys)
+            let column = parser.column(tokens)?;
+            Some(SortKey { column, order })
+        })
     }
 
     fn names(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<FieldName>> {
-        let mut names = Vec::new();
-        while let Some((name, span)) = tokens.word() {
-            names.push(FieldName::new(name));
-            if names.len() > NAMES_MAX {
-                self.too_many(span);
-                return None;
-            }
-            tokens.take_if(TokenKind::Comma);
-        }
-        if names.is_empty() {
-            self.bad_stage(tokens.here(), "no field is named", "write at least one");
-            return None;
-        }
-        Some(names)
+        let nothing = ("no field is named", "write at least one");
+        self.list(tokens, nothing, |_, tokens| {
+            tokens.word().map(|(name, _)| FieldName::new(name))
+        })
     }
 
     fn rename(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<(Box<str>, Box<str>)>> {
-        let mut names = Vec::new();
-        while let Some((old, span)) = tokens.word() {
-            let mut old = old.to_owned();
-            if tokens.take_if(TokenKind::Open) {
-                let field = tokens.word().map_or("", |(field, _)| field);
-                tokens.take_if(TokenKind::Close);
-                old = format!("{old}({field})");
-            }
+        let nothing = ("no column is named", "write «OLD as NEW»");
+        self.list(tokens, nothing, |parser, tokens| {
+            let span = tokens.here();
+            let old = parser.column(tokens)?;
             let new = if tokens.keyword("as") {
                 tokens.word()
             } else {
                 None
             };
-            let Some((new, _)) = new else {
-                self.bad_stage(span, "the new name is missing", "write «OLD as NEW»");
-                return None;
-            };
-            names.push((old.into(), new.into()));
-            if names.len() > NAMES_MAX {
-                self.too_many(span);
+            if new.is_none() {
+                parser.bad_stage(span, "the new name is missing", "write «OLD as NEW»");
+            }
+            Some((old, new?.0.into()))
+        })
+    }
+
+    /// What `one` reads again and again, with commas between or not, until it gives nothing; `nothing` is said where it
+    /// gives nothing at all. `None` where it has told of a mistake.
+    fn list<T>(
+        &mut self,
+        tokens: &mut Tokens<'t>,
+        nothing: (&str, &str),
+        mut one: impl FnMut(&mut Self, &mut Tokens<'t>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let mut list = Vec::new();
+        loop {
+            let (span, told) = (tokens.here(), self.diagnostics.len());
+            match one(self, tokens) {
+                Some(item) => list.push(item),
+                None if self.diagnostics.len() > told => return None,
+                None => break,
+            }
+            if list.len() > NAMES_MAX {
+                self.bad_stage(span, &format!("more than {NAMES_MAX} names"), "name fewer");
                 return None;
             }
             tokens.take_if(TokenKind::Comma);
         }
-        if names.is_empty() {
-            self.bad_stage(tokens.here(), "no column is named", "write «OLD as NEW»");
+        if list.is_empty() {
+            self.bad_stage(tokens.here(), nothing.0, nothing.1);
             return None;
         }
-        Some(names)
+        Some(list)
+    }
+
+    /// The name of a column: a field's, or such as `sum(f)`.
+    fn column(&mut self, tokens: &mut Tokens<'t>) -> Option<Box<str>> {
+        let (name, span) = tokens.word()?;
+        if !tokens.take_if(TokenKind::Open) {
+            return Some(name.into());
+        }
+        let field = tokens.word().map_or("", |(field, _)| field);
+        if !self.close(tokens, span, "write «)» behind the field") {
+            return None;
+        }
+        if field.is_empty() {
+            Some(name.into())
+        } else {
+            Some(format!("{name}({field})").into())
+        }
+    }
+
+    /// Takes the parenthesis that closes; where there is none, that is told of `span`.
+    fn close(&mut self, tokens: &mut Tokens<'t>, span: Span, fix: &str) -> bool {
+        let closed = tokens.take_if(TokenKind::Close);
+        if !closed {
+            self.bad_stage(span, "this parenthesis is never closed", fix);
+        }
+        closed
     }
 
     /// A number, if the next word is one.
@@ -559,10 +535,6 @@ impl<'t> Parser<'t> {
             );
         }
         read
-    }
-
-    fn too_many(&mut self, span: Span) {
-        self.bad_stage(span, &format!("more than {NAMES_MAX} names"), "name fewer");
     }
 
     /// Sorting, counting from the end and renaming need a table; a pipeline must give one.
@@ -614,19 +586,4 @@ fn function(name: &str) -> Option<Function> {
             Function::Percentile(Some(hundredths).filter(|p| (1..=99).contains(p))?)
         }
     })
-}
-
-fn seconds(word: &str) -> Option<u64> {
-    let unit_at = word.find(|c: char| !c.is_ascii_digit())?;
-    let (count, unit) = word.split_at_checked(unit_at)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        _ => return None,
-    };
-    let count: u64 = count.parse().ok()?;
-    count.checked_mul(unit).filter(|seconds| *seconds > 0)
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use event::{Event, Field, Value};
 
 use super::stats::Groups;
-use super::table::{Cell, Table};
+use super::table::{Cell, Table, first_difference, key_of};
 use super::{SortKey, SortOrder, Stage};
 use crate::{Expr, FieldName, matches};
 
@@ -75,6 +75,10 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    fn new(limit: usize) -> Self {
+        Self { left: limit, limit }
+    }
+
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), PipeError> {
         match self.left.checked_sub(bytes) {
             Some(left) => {
@@ -96,6 +100,13 @@ pub(super) fn values_of<'e>(field: &'e FieldName, event: &'e Event) -> Vec<Value
         )];
     }
     event.values_named(field.name()).collect()
+}
+
+/// A cell for each of the fields.
+fn cells_of(fields: &[FieldName], event: &Event) -> impl Iterator<Item = Cell> {
+    fields
+        .iter()
+        .map(|field| Cell::of_values(values_of(field, event)))
 }
 
 impl PipeRun {
@@ -128,10 +139,7 @@ impl PipeRun {
             before,
             rows,
             after: stages.get(table_at + 1..)?.to_vec(),
-            memory: Memory {
-                left: bytes_max,
-                limit: bytes_max,
-            },
+            memory: Memory::new(bytes_max),
         })
     }
 
@@ -152,11 +160,7 @@ impl PipeRun {
                     None => return Ok(Flow::Enough),
                 },
                 EventStage::Dedup { fields, seen } => {
-                    let key = key_of(
-                        fields
-                            .iter()
-                            .map(|field| Cell::of_values(values_of(field, event))),
-                    );
+                    let key = key_of(cells_of(fields, event));
                     if seen.contains(key.as_slice()) {
                         return Ok(Flow::More);
                     }
@@ -168,10 +172,7 @@ impl PipeRun {
         match &mut self.rows {
             Rows::Stats(groups) => groups.push(event, &mut self.memory)?,
             Rows::Fields { fields, rows } => {
-                let row: Vec<Cell> = fields
-                    .iter()
-                    .map(|field| Cell::of_values(values_of(field, event)))
-                    .collect();
+                let row: Vec<Cell> = cells_of(fields, event).collect();
                 self.memory
                     .take(row.iter().map(Cell::bytes).sum::<usize>() + 24)?;
                 rows.push(row);
@@ -198,10 +199,7 @@ impl PipeRun {
                 rows,
             },
         };
-        let mut memory = self.memory;
-        self.after
-            .into_iter()
-            .try_fold(table, |table, stage| applied(stage, table, &mut memory))
+        all_applied(self.after, table, self.memory)
     }
 }
 
@@ -214,11 +212,12 @@ pub fn apply_to_table(
     table: Table,
     bytes_max: usize,
 ) -> Result<Table, PipeError> {
-    let mut memory = Memory {
-        left: bytes_max,
-        limit: bytes_max,
-    };
-    let mut stages = stages.iter().cloned();
+    all_applied(stages.to_vec(), table, Memory::new(bytes_max))
+}
+
+/// The table after all stages.
+fn all_applied(stages: Vec<Stage>, table: Table, mut memory: Memory) -> Result<Table, PipeError> {
+    let mut stages = stages.into_iter();
     stages.try_fold(table, |table, stage| applied(stage, table, &mut memory))
 }
 
@@ -248,7 +247,7 @@ fn applied(stage: Stage, mut table: Table, memory: &mut Memory) -> Result<Table,
             let places = places(&table, &fields, FieldName::name);
             table.columns = fields.iter().map(|field| field.name().into()).collect();
             for row in &mut table.rows {
-                *row = cells_at(row, &places).collect();
+                *row = cells_at(row, &places).cloned().collect();
             }
         }
         Stage::Rename(names) => {
@@ -274,13 +273,10 @@ fn sort(table: &mut Table, keys: &[SortKey]) {
     let places = places(table, keys, |key| &key.column);
     table.rows.sort_by(|one, two| {
         let both = cells_at(one, &places).zip(cells_at(two, &places));
-        let mut orders = both.zip(keys).map(|((one, two), key)| match key.order {
-            SortOrder::Ascending => one.order(&two),
-            SortOrder::Descending => two.order(&one),
-        });
-        orders
-            .find(|order| order.is_ne())
-            .unwrap_or(std::cmp::Ordering::Equal)
+        first_difference(both.zip(keys).map(|((one, two), key)| match key.order {
+            SortOrder::Ascending => one.order(two),
+            SortOrder::Descending => two.order(one),
+        }))
     });
 }
 
@@ -298,19 +294,11 @@ fn places<T>(table: &Table, named: &[T], name: fn(&T) -> &str) -> Vec<Option<usi
 fn cells_at<'r>(
     row: &'r [Cell],
     places: &'r [Option<usize>],
-) -> impl Iterator<Item = Cell> + use<'r> {
-    let cell = |place: &Option<usize>| place.and_then(|place| row.get(place)).cloned();
+) -> impl Iterator<Item = &'r Cell> + use<'r> {
+    let cell = |place: &Option<usize>| row.get((*place)?);
     places
         .iter()
-        .map(move |place| cell(place).unwrap_or(Cell::Null))
-}
-
-fn key_of(cells: impl Iterator<Item = Cell>) -> Vec<u8> {
-    let mut key = Vec::new();
-    for cell in cells {
-        cell.write_key(&mut key);
-    }
-    key
+        .map(move |place| cell(place).unwrap_or(&Cell::Null))
 }
 
 fn as_event(columns: &[Box<str>], row: &[Cell]) -> Event {

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use event::{Event, Field, Micros, Value};
 
 use super::run::{Memory, PipeError, values_of};
-use super::table::{Cell, Table};
+use super::table::{Cell, Table, key_of};
 use super::{Aggregate, Function, Key, Stats};
 
 /// Different values that `values` keeps.
@@ -98,10 +98,7 @@ impl Groups {
         event: &Event,
         memory: &mut Memory,
     ) -> Result<(), PipeError> {
-        let mut key = Vec::new();
-        for cell in &keys {
-            cell.write_key(&mut key);
-        }
+        let key = key_of(keys.iter());
         if !self.rows.contains_key(key.as_slice()) {
             let cells: usize = keys.iter().map(Cell::bytes).sum();
             memory.take(ROW_BYTES * (1 + self.stats.aggregates.len()) + key.len() + cells)?;
@@ -139,22 +136,17 @@ impl Groups {
                 states: aggregates.iter().map(State::new).collect(),
             });
         }
-        rows.sort_by(|one, two| {
-            let pairs = one.keys.iter().zip(&two.keys);
-            let mut orders = pairs.map(|(one, two)| one.order(two));
-            orders
-                .find(|order| order.is_ne())
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
         let cells = |row: Row| {
             let states = aggregates.iter().zip(row.states);
             let values = states.map(|(aggregate, state)| state.cell(aggregate.function));
             row.keys.into_iter().chain(values).collect()
         };
-        Table {
+        let mut table = Table {
             columns: columns.collect(),
             rows: rows.into_iter().map(cells).collect(),
-        }
+        };
+        table.sort_by_keys(by.len());
+        table
     }
 }
 
@@ -253,15 +245,13 @@ impl State {
                 }
             }
             Self::Distinct(hashes) => {
-                let mut key = Vec::new();
-                cell.write_key(&mut key);
+                let key = key_of(std::iter::once(&cell));
                 if hashes.insert(hasher.hash_one(&key)) {
                     memory.take(2 * size_of::<u64>())?;
                 }
             }
             Self::Values(values) => {
-                let mut key = Vec::new();
-                cell.write_key(&mut key);
+                let key = key_of(std::iter::once(&cell));
                 if values.len() < VALUES_MAX && !values.contains_key(&key) {
                     memory.take(key.len() + 2 * cell.bytes())?;
                     values.insert(key, cell);

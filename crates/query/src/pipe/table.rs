@@ -1,5 +1,6 @@
 //! Rows and columns.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
@@ -20,12 +21,25 @@ impl Table {
     pub fn sort_by_keys(&mut self, keys: usize) {
         self.rows.sort_by(|one, two| {
             let pairs = one.iter().zip(two).take(keys);
-            let mut orders = pairs.map(|(one, two)| one.order(two));
-            orders
-                .find(|order| order.is_ne())
-                .unwrap_or(Ordering::Equal)
+            first_difference(pairs.map(|(one, two)| one.order(two)))
         });
     }
+}
+
+/// The order that comes first of those that are one.
+pub(super) fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
+    orders
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
+
+/// The keys of cells one after another.
+pub(super) fn key_of(cells: impl Iterator<Item: Borrow<Cell>>) -> Vec<u8> {
+    let mut key = Vec::new();
+    for cell in cells {
+        cell.borrow().write_key(&mut key);
+    }
+    key
 }
 
 /// A value in a table.
@@ -109,9 +123,8 @@ impl Cell {
             (Self::Date(one), Self::Date(two)) => one.cmp(two),
             (Self::List(one), Self::List(two)) => {
                 let pairs = one.iter().zip(two);
-                let different = pairs.map(|(one, two)| one.order(two));
-                let first = different.into_iter().find(|order| order.is_ne());
-                first.unwrap_or_else(|| one.len().cmp(&two.len()))
+                let different = first_difference(pairs.map(|(one, two)| one.order(two)));
+                different.then(one.len().cmp(&two.len()))
             }
             _ => self.kind().cmp(&other.kind()),
         }
