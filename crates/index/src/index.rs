@@ -20,6 +20,7 @@ use crate::scope::{Scope, SearchError};
 use crate::search::{self, SearchRequest, SearchResult};
 use crate::source::{Depth, EventSource};
 use crate::state::{Fresh, Shared, State};
+use crate::stats::{self, StatsRequest, Tables};
 use crate::status::IndexStatus;
 use crate::top::{self, Top, TopRequest};
 use crate::{commit, merge};
@@ -259,6 +260,14 @@ impl Index {
     /// See [`SearchError`].
     pub fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, SearchError> {
         histogram::histogram(&self.shared, request)
+    }
+
+    /// Aggregates by key, several tables at once over the same events.
+    ///
+    /// # Errors
+    /// See [`SearchError`].
+    pub fn stats(&self, request: &StatsRequest) -> Result<Tables, SearchError> {
+        stats::stats(&self.shared, request)
     }
 
     /// The most frequent values of a field. Fields that are no columns are read from the events.

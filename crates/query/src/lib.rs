@@ -54,6 +54,7 @@ mod pattern;
 mod phrase;
 mod pipe;
 mod term;
+mod time_step;
 mod token;
 
 pub use context::{Context, Limits};
@@ -67,8 +68,10 @@ pub use parser::{Parsed, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};
 pub use pipe::{
-    Aggregate, Cell, Flow, Function, Key, ParsedPipeline, PipeError, PipeRun, Pipeline, SortKey,
-    SortOrder, Stage, Stats, Table, apply_to_table, parse_pipeline,
+    Aggregate, COMBINATIONS_MAX, Cell, Flow, Function, Groups, Interval, Key, Memory,
+    ParsedPipeline, PipeError, PipeRun, Pipeline, RowId, SortKey, SortOrder, Stage, Stats, Table,
+    apply_to_table, parse_pipeline,
 };
 pub use term::{Term, TermKind, addresses, terms};
+pub use time_step::TimeStep;
 pub use token::{Token, Tokens, kept_out, tokens};

@@ -16,18 +16,24 @@
 //! values), `values` (up to a hundred of them), `first`, `last` (by order of receipt), `p50` … `p99`. Each names its
 //! column after itself (`count`, `sum(f)`) unless `as` gives a name.
 
+mod aggregate;
+mod distinct;
+mod memory;
 mod parse;
+mod percentiles;
 mod run;
 mod stats;
 mod table;
 
+pub use memory::Memory;
 pub use parse::{ParsedPipeline, parse_pipeline};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
+pub use stats::{COMBINATIONS_MAX, Groups, RowId};
 pub use table::{Cell, Table};
 
 use event::Field;
 
-use crate::{Expr, FieldName, Test};
+use crate::{Expr, FieldName, Test, TimeStep};
 
 /// A filter and what is done to what passes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,15 +51,7 @@ impl Pipeline {
         let fields_of = |stage: &Stage| -> Vec<FieldName> {
             match stage {
                 Stage::Where(expr) => expr.fields().into_iter().cloned().collect(),
-                Stage::Stats(stats) => {
-                    let keys = stats.by.iter().map(|key| match key {
-                        Key::Field(field) => field.clone(),
-                        Key::Bucket(_) => Field::TIMESTAMP.into(),
-                    });
-                    let aggregates = stats.aggregates.iter();
-                    let fields = aggregates.filter_map(|aggregate| aggregate.field.clone());
-                    keys.chain(fields).collect()
-                }
+                Stage::Stats(stats) => stats.fields(),
                 Stage::Fields(fields) | Stage::Dedup(fields) => fields.clone(),
                 Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => Vec::new(),
             }
@@ -139,6 +137,21 @@ pub struct Stats {
     pub by: Vec<Key>,
 }
 
+impl Stats {
+    /// The fields that it asks about.
+    #[must_use]
+    pub fn fields(&self) -> Vec<FieldName> {
+        let keys = self.by.iter().flat_map(Key::fields);
+        let aggregates = self.aggregates.iter();
+        let of_aggregates = aggregates.flat_map(|aggregate| {
+            let is_rate = aggregate.function == Function::Rate;
+            let time = is_rate.then(|| Field::TIMESTAMP.into());
+            aggregate.field.clone().into_iter().chain(time)
+        });
+        keys.chain(of_aggregates).collect()
+    }
+}
+
 /// What is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
@@ -159,11 +172,13 @@ pub enum Function {
     Sum,
     /// Their mean.
     Avg,
+    /// Their standard deviation, of all that there are.
+    Deviation,
     /// The least.
     Min,
     /// The greatest.
     Max,
-    /// How many different ones.
+    /// How many different ones: exactly up to 50,000, beyond within about 1 %.
     Distinct,
     /// The different ones, up to a hundred.
     Values,
@@ -171,17 +186,62 @@ pub enum Function {
     First,
     /// The one received last.
     Last,
-    /// The value under which so many hundredths of the numbers are.
-    Percentile(u8),
+    /// The value under which so many hundredths of a hundredth of the numbers are (nearest rank): 9950 for `p99.5`.
+    /// Exactly up to 4096 numbers, beyond within 0.5 %.
+    Percentile(u16),
+    /// Events a second: of the row's span of time, else of the time between its first and its last event.
+    Rate,
 }
 
 /// What rows are told apart by.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Key {
-    /// Each value of a field; a list counts for each of its members.
+    /// Each value of a field; a list counts for each of its members. An event without the field has a row, too.
     Field(FieldName),
-    /// Each span of that many seconds of `@timestamp`, from 1970-01-01T00:00:00Z on.
-    Bucket(u64),
+    /// Each span of time of a date.
+    Time {
+        /// The field.
+        field: FieldName,
+        /// The spans.
+        step: TimeStep,
+    },
+    /// Each interval of numbers, by its lower end: from `offset` on, and before it, each `width` wide.
+    Number {
+        /// The field.
+        field: FieldName,
+        /// How wide an interval is, above 0.
+        width: f64,
+        /// Where one of them begins.
+        offset: f64,
+    },
+    /// Each of these ranges, by its name. Ranges may overlap; events in none have no row.
+    Ranges {
+        /// The field: numbers, or dates in microseconds.
+        field: FieldName,
+        /// The ranges.
+        ranges: Vec<Interval>,
+    },
+    /// Each of these conditions, by its name; events that meet none have no row.
+    Conditions(Vec<(Box<str>, Expr)>),
+}
+
+/// Numbers between two ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interval {
+    /// What it is called.
+    pub name: Box<str>,
+    /// Its lower end, which belongs to it.
+    pub low: f64,
+    /// Its upper end, which does not.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Whether the number lies in it.
+    #[must_use]
+    pub fn contains(&self, number: f64) -> bool {
+        self.low <= number && number < self.high
+    }
 }
 
 impl Key {
@@ -189,8 +249,26 @@ impl Key {
     #[must_use]
     pub fn column(&self) -> &str {
         match self {
-            Self::Field(field) => field.name(),
-            Self::Bucket(_) => "@timestamp",
+            Self::Field(field)
+            | Self::Time { field, .. }
+            | Self::Number { field, .. }
+            | Self::Ranges { field, .. } => field.name(),
+            Self::Conditions(_) => "condition",
+        }
+    }
+
+    /// The fields that it asks about.
+    #[must_use]
+    pub fn fields(&self) -> Vec<FieldName> {
+        match self {
+            Self::Field(field)
+            | Self::Time { field, .. }
+            | Self::Number { field, .. }
+            | Self::Ranges { field, .. } => vec![field.clone()],
+            Self::Conditions(conditions) => {
+                let fields = conditions.iter().flat_map(|(_, expr)| expr.fields());
+                fields.cloned().collect()
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The text of a pipeline to its stages: goes on after mistakes, says where they are and what to write.
 
+use event::{Field, FieldKind};
+
 use super::{Aggregate, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
-use crate::date::seconds;
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::parser::{Part, parse_part};
-use crate::{Context, Expr, FieldName};
+use crate::{Context, Expr, FieldName, TimeStep};
 
 /// Stages of a pipeline at most.
 const STAGES_MAX: usize = 32;
@@ -14,7 +15,8 @@ const NAMES_MAX: usize = 64;
 const ROWS: usize = 10;
 
 const STAGES: &str = "where, stats, timechart, top, rare, fields, sort, head, tail, dedup, rename";
-const FUNCTIONS: &str = "count, sum, avg, min, max, dc, values, first, last, p1 to p99";
+const FUNCTIONS: &str =
+    "count, sum, avg, min, max, dc, values, first, last, rate, stddev, median, p1 to p99";
 
 /// A pipeline as understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +128,12 @@ struct Tokens<'t> {
 impl<'t> Tokens<'t> {
     fn peek(&self) -> Option<TokenKind<'t>> {
         self.tokens.as_slice().first().map(|token| token.kind)
+    }
+
+    /// Whether a comma stands behind the next token.
+    fn comma_follows(&self) -> bool {
+        let second = self.tokens.as_slice().get(1);
+        second.is_some_and(|token| token.kind == TokenKind::Comma)
     }
 
     fn take_if(&mut self, kind: TokenKind<'_>) -> bool {
@@ -343,7 +351,7 @@ impl<'t> Parser<'t> {
                 return None;
             }
         }
-        if field.is_none() && function != Function::Count {
+        if field.is_none() && !matches!(function, Function::Count | Function::Rate) {
             self.bad_stage(
                 span,
                 &format!("«{name}» needs a field"),
@@ -380,21 +388,51 @@ impl<'t> Parser<'t> {
         );
         self.list(tokens, nothing, |parser, tokens| {
             let (name, span) = tokens.word()?;
-            let is_bucket =
-                name.eq_ignore_ascii_case("bucket") || name.eq_ignore_ascii_case("span");
-            if !is_bucket || !tokens.take_if(TokenKind::Open) {
+            let is_span = ["bucket", "bin", "span"]
+                .iter()
+                .any(|span| name.eq_ignore_ascii_case(span));
+            if !is_span || !tokens.take_if(TokenKind::Open) {
                 return Some(Key::Field(FieldName::new(name)));
             }
-            let length = parser.length(tokens)?;
-            let closed = parser.close(tokens, span, "write «)» behind the length of time");
-            closed.then_some(Key::Bucket(length))
+            let key = parser.span_of_values(tokens)?;
+            let closed = parser.close(tokens, span, "write «)» behind the width");
+            closed.then_some(key)
+        })
+    }
+
+    /// What stands in `bucket(…)`: `1h`, `event.created, 1d`, or `source.bytes, 1000`.
+    fn span_of_values(&mut self, tokens: &mut Tokens<'t>) -> Option<Key> {
+        let mut field: FieldName = Field::TIMESTAMP.into();
+        if tokens.comma_follows() {
+            field = FieldName::new(tokens.word()?.0);
+            tokens.take_if(TokenKind::Comma);
+        }
+        if field.kind() == FieldKind::Date {
+            let step = self.step(tokens)?;
+            return Some(Key::Time { field, step });
+        }
+        let here = tokens.here();
+        let width: Option<f64> = tokens.word().and_then(|(word, _)| word.parse().ok());
+        let Some(width) = width.filter(|width| *width > 0.0 && width.is_finite()) else {
+            let fix = format!(
+                "write a number above 0, such as «bin({}, 1000)»",
+                field.name()
+            );
+            self.bad_stage(here, "this is no width", &fix);
+            return None;
+        };
+        Some(Key::Number {
+            field,
+            width,
+            offset: 0.0,
         })
     }
 
     fn timechart(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<Stage>> {
-        let width = self.length(tokens)?;
+        let step = self.step(tokens)?;
         let mut stats = self.stats(tokens)?;
-        stats.by.insert(0, Key::Bucket(width));
+        let field = Field::TIMESTAMP.into();
+        stats.by.insert(0, Key::Time { field, step });
         // Rows stand in the order of their keys, of which time is the first.
         Some(vec![Stage::Stats(stats)])
     }
@@ -523,15 +561,16 @@ impl<'t> Parser<'t> {
         Some(number)
     }
 
-    /// A length of time such as `30s`, `5m`, `1h` or `7d`, in seconds.
-    fn length(&mut self, tokens: &mut Tokens<'t>) -> Option<u64> {
+    /// A length of time such as `30s`, `5m`, `1h`, `7d` or `1M`, in the zone of the query.
+    fn step(&mut self, tokens: &mut Tokens<'t>) -> Option<TimeStep> {
         let here = tokens.here();
-        let read = tokens.word().and_then(|(word, _)| seconds(word));
+        let word = tokens.word();
+        let read = word.and_then(|(word, _)| TimeStep::parse(word, &self.context.zone));
         if read.is_none() {
             self.bad_stage(
                 here,
                 "this is no length of time",
-                "write one such as 30s, 5m, 1h or 7d",
+                "write one such as 30s, 5m, 1h, 1d, 1w, 1M or 1y",
             );
         }
         read
@@ -580,10 +619,25 @@ fn function(name: &str) -> Option<Function> {
         "values" => Function::Values,
         "first" | "earliest" => Function::First,
         "last" | "latest" => Function::Last,
-        "median" => Function::Percentile(50),
-        name => {
-            let hundredths: u8 = name.strip_prefix('p')?.parse().ok()?;
-            Function::Percentile(Some(hundredths).filter(|p| (1..=99).contains(p))?)
-        }
+        "stddev" => Function::Deviation,
+        "rate" => Function::Rate,
+        "median" => Function::Percentile(5000),
+        name => Function::Percentile(of_ten_thousand(name.strip_prefix('p')?)?),
     })
+}
+
+/// `95` and `99.9` as parts of ten thousand, above 0 and below all.
+fn of_ten_thousand(percent: &str) -> Option<u16> {
+    let (whole, fraction) = percent.split_once('.').unwrap_or((percent, "0"));
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > 2 {
+        return None;
+    }
+    let hundredths: u16 = format!("{fraction:0<2}").parse().ok()?;
+    let parts = whole
+        .parse::<u16>()
+        .ok()?
+        .checked_mul(100)?
+        .checked_add(hundredths)?;
+    (1..10_000).contains(&parts).then_some(parts)
 }

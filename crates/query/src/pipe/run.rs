@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
-use event::{Event, Field, Value};
+use bytes::Bytes;
+use event::{Event, Field, Seq, Value};
 
+use super::memory::Memory;
 use super::stats::Groups;
 use super::table::{Cell, Table, first_difference, key_of};
 use super::{SortKey, SortOrder, Stage};
@@ -67,31 +69,6 @@ enum Rows {
     },
 }
 
-/// What rows may take in memory.
-#[derive(Debug)]
-pub(super) struct Memory {
-    left: usize,
-    limit: usize,
-}
-
-impl Memory {
-    fn new(limit: usize) -> Self {
-        Self { left: limit, limit }
-    }
-
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), PipeError> {
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(PipeError::Memory {
-                limit: self.limit >> 20,
-            }),
-        }
-    }
-}
-
 /// The values of a field, with those that every event has.
 pub(super) fn values_of<'e>(field: &'e FieldName, event: &'e Event) -> Vec<Value<'e>> {
     if field.known() == Some(Field::NHATKY_SEQ) {
@@ -127,8 +104,11 @@ impl PipeRun {
                 _ => return None,
             });
         }
+        let memory = Memory::new(bytes_max);
         let rows = match stages.get(table_at)? {
-            Stage::Stats(stats) => Rows::Stats(Box::new(Groups::new(stats.clone()))),
+            Stage::Stats(stats) => {
+                Rows::Stats(Box::new(Groups::new(stats.clone(), memory.clone())))
+            }
             Stage::Fields(fields) => Rows::Fields {
                 fields: fields.clone(),
                 rows: Vec::new(),
@@ -139,7 +119,7 @@ impl PipeRun {
             before,
             rows,
             after: stages.get(table_at + 1..)?.to_vec(),
-            memory: Memory::new(bytes_max),
+            memory,
         })
     }
 
@@ -170,7 +150,7 @@ impl PipeRun {
             }
         }
         match &mut self.rows {
-            Rows::Stats(groups) => groups.push(event, &mut self.memory)?,
+            Rows::Stats(groups) => groups.push(event)?,
             Rows::Fields { fields, rows } => {
                 let row: Vec<Cell> = cells_of(fields, event).collect();
                 self.memory
@@ -199,7 +179,7 @@ impl PipeRun {
                 rows,
             },
         };
-        all_applied(self.after, table, self.memory)
+        all_applied(self.after, table, &self.memory)
     }
 }
 
@@ -212,23 +192,23 @@ pub fn apply_to_table(
     table: Table,
     bytes_max: usize,
 ) -> Result<Table, PipeError> {
-    all_applied(stages.to_vec(), table, Memory::new(bytes_max))
+    all_applied(stages.to_vec(), table, &Memory::new(bytes_max))
 }
 
 /// The table after all stages.
-fn all_applied(stages: Vec<Stage>, table: Table, mut memory: Memory) -> Result<Table, PipeError> {
+fn all_applied(stages: Vec<Stage>, table: Table, memory: &Memory) -> Result<Table, PipeError> {
     let mut stages = stages.into_iter();
-    stages.try_fold(table, |table, stage| applied(stage, table, &mut memory))
+    stages.try_fold(table, |table, stage| applied(stage, table, memory))
 }
 
 /// The table after a stage.
-fn applied(stage: Stage, mut table: Table, memory: &mut Memory) -> Result<Table, PipeError> {
+fn applied(stage: Stage, mut table: Table, memory: &Memory) -> Result<Table, PipeError> {
     match stage {
         Stage::Where(expr) => {
             let columns = &table.columns;
             table
                 .rows
-                .retain(|row| matches(&expr, &as_event(columns, row)));
+                .retain(|row| matches(&expr, &as_event(columns, row, Seq(0))));
         }
         Stage::Sort(keys) => sort(&mut table, &keys),
         Stage::Head(count) => table.rows.truncate(count),
@@ -258,10 +238,10 @@ fn applied(stage: Stage, mut table: Table, memory: &mut Memory) -> Result<Table,
             }
         }
         Stage::Stats(stats) => {
-            let mut groups = Groups::new(stats);
+            let mut groups = Groups::new(stats, memory.clone());
             // The first row counts as the newest, as the first event does.
-            for row in &table.rows {
-                groups.push(&as_event(&table.columns, row), memory)?;
+            for (row, seq) in table.rows.iter().zip((1..=u64::MAX).rev()) {
+                groups.push(&as_event(&table.columns, row, Seq(seq)))?;
             }
             return Ok(groups.table());
         }
@@ -301,8 +281,8 @@ fn cells_at<'r>(
         .map(move |place| cell(place).unwrap_or(&Cell::Null))
 }
 
-fn as_event(columns: &[Box<str>], row: &[Cell]) -> Event {
-    let mut event = Event::default();
+fn as_event(columns: &[Box<str>], row: &[Cell], seq: Seq) -> Event {
+    let mut event = Event::new(seq, Bytes::new());
     for (column, cell) in columns.iter().zip(row) {
         cell.write_to(column, &mut event);
     }

@@ -1,77 +1,95 @@
-//! Rows by key, and what is computed for each.
+//! Rows by key.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::HashMap;
 
-use event::{Event, Field, Micros, Value};
+use event::{Event, Micros, Value};
 
-use super::run::{Memory, PipeError, values_of};
+use super::aggregate::State;
+use super::memory::Memory;
+use super::run::values_of;
 use super::table::{Cell, Table, key_of};
-use super::{Aggregate, Function, Key, Stats};
+use super::{Key, PipeError, Stats};
+use crate::matches;
 
-/// Different values that `values` keeps.
-const VALUES_MAX: usize = 100;
 /// Combinations that one event's lists may make.
-const COMBINATIONS_MAX: usize = 256;
+pub const COMBINATIONS_MAX: usize = 256;
 /// What a row costs beside its values, in bytes, about.
 const ROW_BYTES: usize = 160;
 
-/// The rows in the making.
+/// The rows of a stage `stats` in the making, from events or from what columns hold of them.
+///
+/// The rows that come out do not depend on the order of what comes in.
 #[derive(Debug)]
-pub(super) struct Groups {
+pub struct Groups {
     stats: Stats,
-    rows: HashMap<Box<[u8]>, Row>,
-    hasher: RandomState,
+    rows: Vec<Row>,
+    places: HashMap<Box<[u8]>, RowId, ahash::RandomState>,
+    memory: Memory,
+    /// Of values that are counted as different or not.
+    hasher: ahash::RandomState,
+}
+
+/// A row of [`Groups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowId(u32);
+
+impl RowId {
+    /// Its number among the rows, from 0 on.
+    #[must_use]
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
 }
 
 #[derive(Debug)]
 struct Row {
-    keys: Vec<Cell>,
-    states: Vec<State>,
-}
-
-/// An aggregate in the making.
-#[derive(Debug)]
-enum State {
-    Count(u64),
-    /// Whole numbers exactly, the others beside them.
-    Sum {
-        whole: i128,
-        other: f64,
-        seen: bool,
-        fraction: bool,
-    },
-    Avg {
-        sum: f64,
-        count: u64,
-    },
-    Least(Cell),
-    Greatest(Cell),
-    /// Hashes of the different values.
-    Distinct(HashSet<u64>),
-    Values(BTreeMap<Vec<u8>, Cell>),
-    /// Events come newest first.
-    Newest(Cell),
-    Oldest(Cell),
-    Numbers(Vec<f64>),
+    keys: Box<[Cell]>,
+    states: Box<[State]>,
 }
 
 impl Groups {
-    pub(super) fn new(stats: Stats) -> Self {
+    /// No rows yet; they may take what `memory` holds.
+    #[must_use]
+    pub fn new(stats: Stats, memory: Memory) -> Self {
+        let hasher = ahash::RandomState::new();
         Self {
             stats,
-            rows: HashMap::new(),
-            hasher: RandomState::new(),
+            rows: Vec::new(),
+            places: HashMap::default(),
+            memory,
+            hasher,
         }
     }
 
-    pub(super) fn push(&mut self, event: &Event, memory: &mut Memory) -> Result<(), PipeError> {
+    /// No rows yet, to be [merged](Self::merge) with these: for another thread.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            stats: self.stats.clone(),
+            rows: Vec::new(),
+            places: HashMap::default(),
+            memory: self.memory.clone(),
+            hasher: self.hasher.clone(),
+        }
+    }
+
+    /// What it computes.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// The rows take more memory than they may.
+    pub fn push(&mut self, event: &Event) -> Result<(), PipeError> {
         let mut combinations: Vec<Vec<Cell>> = vec![Vec::new()];
         for key in &self.stats.by {
-            let cells = cells_of(key, event);
-            if cells.len() == 1 {
+            let cells = key.cells(event);
+            if let [cell] = cells.as_slice() {
                 for combination in &mut combinations {
-                    combination.extend(cells.first().cloned());
+                    combination.push(cell.clone());
                 }
                 continue;
             }
@@ -87,235 +105,207 @@ impl Groups {
                 .collect();
         }
         for keys in combinations {
-            self.count(keys, event, memory)?;
+            let row = self.row(keys)?;
+            let Some(row) = self.rows.get_mut(row.number()) else {
+                continue;
+            };
+            for (aggregate, state) in self.stats.aggregates.iter().zip(&mut row.states) {
+                state.take_event(aggregate, event, &self.memory, &self.hasher)?;
+            }
         }
         Ok(())
     }
 
-    fn count(
-        &mut self,
-        keys: Vec<Cell>,
-        event: &Event,
-        memory: &mut Memory,
-    ) -> Result<(), PipeError> {
+    /// The row with these keys, which is made if it is not there.
+    ///
+    /// # Errors
+    /// The rows take more memory than they may.
+    pub fn row(&mut self, keys: Vec<Cell>) -> Result<RowId, PipeError> {
         let key = key_of(keys.iter());
-        if !self.rows.contains_key(key.as_slice()) {
-            let cells: usize = keys.iter().map(Cell::bytes).sum();
-            memory.take(ROW_BYTES * (1 + self.stats.aggregates.len()) + key.len() + cells)?;
-            let states = self.stats.aggregates.iter().map(State::new).collect();
-            self.rows
-                .insert(key.as_slice().into(), Row { keys, states });
+        if let Some(row) = self.places.get(key.as_slice()) {
+            return Ok(*row);
         }
-        let Some(row) = self.rows.get_mut(key.as_slice()) else {
+        let cells: usize = keys.iter().map(Cell::bytes).sum();
+        self.memory
+            .take(ROW_BYTES * (1 + self.stats.aggregates.len()) + key.len() + cells)?;
+        let row = RowId(u32::try_from(self.rows.len()).unwrap_or(u32::MAX));
+        let aggregates = self.stats.aggregates.iter();
+        self.rows.push(Row {
+            keys: keys.into(),
+            states: aggregates
+                .map(|aggregate| State::new(aggregate.function))
+                .collect(),
+        });
+        self.places.insert(key.into(), row);
+        Ok(row)
+    }
+
+    /// Counts so many events in the row, for the aggregate of that number, a `count()`.
+    pub fn count(&mut self, row: RowId, aggregate: usize, events: u64) {
+        let states = self.rows.get_mut(row.number()).map(|row| &mut row.states);
+        if let Some(state) = states.and_then(|states| states.get_mut(aggregate)) {
+            state.count(events);
+        }
+    }
+
+    /// Gives the aggregate of that number a value of its field, of an event of that Seq.
+    ///
+    /// # Errors
+    /// The rows take more memory than they may.
+    pub fn take(
+        &mut self,
+        row: RowId,
+        aggregate: usize,
+        value: Value<'_>,
+        at: event::Seq,
+    ) -> Result<(), PipeError> {
+        let states = self.rows.get_mut(row.number()).map(|row| &mut row.states);
+        match states.and_then(|states| states.get_mut(aggregate)) {
+            Some(state) => state.take(value, at, &self.memory, &self.hasher),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the rows of a [fork](Self::fork).
+    ///
+    /// # Errors
+    /// The rows take more memory than they may.
+    pub fn merge(&mut self, other: Self) -> Result<(), PipeError> {
+        if self.rows.is_empty() {
+            (self.rows, self.places) = (other.rows, other.places);
             return Ok(());
-        };
-        for (aggregate, state) in self.stats.aggregates.iter().zip(&mut row.states) {
-            match &aggregate.field {
-                None => state.count(),
-                Some(field) => {
-                    for value in values_of(field, event) {
-                        state.take(value, &self.hasher, memory)?;
-                    }
-                }
+        }
+        for row in other.rows {
+            let known = self.row(row.keys.into_vec())?;
+            let Some(known) = self.rows.get_mut(known.number()) else {
+                continue;
+            };
+            for (state, more) in known.states.iter_mut().zip(row.states) {
+                state.merge(more, &self.memory)?;
             }
         }
         Ok(())
     }
 
     /// The table, rows in the order of their keys; without keys there is one row, whatever came.
-    pub(super) fn table(self) -> Table {
+    #[must_use]
+    pub fn table(mut self) -> Table {
+        if self.rows.is_empty() && self.stats.by.is_empty() {
+            // Cannot fail: a budget that is too small for one row has failed before.
+            let aggregates = self.stats.aggregates.iter();
+            self.rows.push(Row {
+                keys: Box::default(),
+                states: aggregates
+                    .map(|aggregate| State::new(aggregate.function))
+                    .collect(),
+            });
+        }
         let Stats { aggregates, by } = self.stats;
         let columns = by
             .iter()
             .map(|key| key.column().into())
             .chain(aggregates.iter().map(|aggregate| aggregate.name.clone()));
-        let mut rows: Vec<Row> = self.rows.into_values().collect();
-        if rows.is_empty() && by.is_empty() {
-            rows.push(Row {
-                keys: Vec::new(),
-                states: aggregates.iter().map(State::new).collect(),
-            });
-        }
         let cells = |row: Row| {
+            let seconds = by
+                .iter()
+                .zip(&row.keys)
+                .find_map(|(key, cell)| key.seconds(cell));
             let states = aggregates.iter().zip(row.states);
-            let values = states.map(|(aggregate, state)| state.cell(aggregate.function));
-            row.keys.into_iter().chain(values).collect()
+            let values = states.map(|(aggregate, state)| state.cell(aggregate.function, seconds));
+            row.keys.iter().cloned().chain(values).collect()
         };
         let mut table = Table {
             columns: columns.collect(),
-            rows: rows.into_iter().map(cells).collect(),
+            rows: self.rows.into_iter().map(cells).collect(),
         };
         table.sort_by_keys(by.len());
         table
     }
 }
 
-fn cells_of(key: &Key, event: &Event) -> Vec<Cell> {
-    match key {
-        Key::Field(field) => {
-            let cells: Vec<Cell> = values_of(field, event)
-                .into_iter()
-                .map(Cell::from)
-                .collect();
-            if cells.is_empty() {
-                vec![Cell::Null]
-            } else {
+impl Key {
+    /// The values by which an event is put into rows: none, one or several.
+    #[must_use]
+    pub fn cells(&self, event: &Event) -> Vec<Cell> {
+        match self {
+            Self::Field(field) => or_null(values_of(field, event).into_iter().map(Cell::from)),
+            Self::Time { field, .. } => {
+                or_null(values_of(field, event).into_iter().filter_map(|value| {
+                    match value.typed(event::FieldKind::Date) {
+                        Value::Date(at) => self.cell_of(Value::Date(at)),
+                        _ => None,
+                    }
+                }))
+            }
+            Self::Number { field, .. } => {
+                let values = values_of(field, event).into_iter();
+                let mut cells = or_null(values.filter_map(|value| self.cell_of(value)));
+                cells.dedup();
                 cells
             }
+            Self::Ranges { field, ranges } => {
+                let values: Vec<f64> = values_of(field, event)
+                    .into_iter()
+                    .filter_map(measure)
+                    .collect();
+                let within =
+                    |range: &&super::Interval| values.iter().any(|value| range.contains(*value));
+                ranges
+                    .iter()
+                    .filter(within)
+                    .map(|range| Cell::Text(range.name.clone()))
+                    .collect()
+            }
+            Self::Conditions(conditions) => {
+                let met = conditions.iter().filter(|(_, expr)| matches(expr, event));
+                met.map(|(name, _)| Cell::Text(name.clone())).collect()
+            }
         }
-        Key::Bucket(seconds) => {
-            let Some(Value::Date(at)) = event.get(Field::TIMESTAMP) else {
-                return vec![Cell::Null];
-            };
-            let width = i64::try_from(*seconds)
-                .unwrap_or(i64::MAX)
-                .saturating_mul(Micros::PER_SECOND);
-            let start = at.0.div_euclid(width.max(1)).saturating_mul(width.max(1));
-            vec![Cell::Date(Micros(start))]
+    }
+
+    /// The one cell of a value, where values have one: not of ranges and conditions.
+    #[must_use]
+    pub fn cell_of(&self, value: Value<'_>) -> Option<Cell> {
+        match (self, value) {
+            (Self::Field(_), value) => Some(Cell::from(value)),
+            (Self::Time { step, .. }, Value::Date(at)) => Some(Cell::Date(step.span(at).start)),
+            (Self::Number { width, offset, .. }, value) => {
+                let number = Cell::from(value).number()?;
+                let low = ((number - offset) / width).floor() * width + offset;
+                Some(Cell::Float(low))
+            }
+            (Self::Time { .. } | Self::Ranges { .. } | Self::Conditions(_), _) => None,
+        }
+    }
+
+    /// How long the span of time is that the cell of this key stands for.
+    fn seconds(&self, cell: &Cell) -> Option<f64> {
+        match (self, cell) {
+            (Self::Time { step, .. }, Cell::Date(start)) => {
+                let span = step.span(*start);
+                #[expect(clippy::cast_precision_loss, reason = "a rate is approximate")]
+                let seconds = (span.end.0 - span.start.0) as f64 / Micros::PER_SECOND as f64;
+                Some(seconds)
+            }
+            _ => None,
         }
     }
 }
 
-impl State {
-    fn new(aggregate: &Aggregate) -> Self {
-        match aggregate.function {
-            Function::Count => Self::Count(0),
-            Function::Sum => Self::Sum {
-                whole: 0,
-                other: 0.0,
-                seen: false,
-                fraction: false,
-            },
-            Function::Avg => Self::Avg { sum: 0.0, count: 0 },
-            Function::Min => Self::Least(Cell::Null),
-            Function::Max => Self::Greatest(Cell::Null),
-            Function::Distinct => Self::Distinct(HashSet::new()),
-            Function::Values => Self::Values(BTreeMap::new()),
-            Function::First => Self::Oldest(Cell::Null),
-            Function::Last => Self::Newest(Cell::Null),
-            Function::Percentile(_) => Self::Numbers(Vec::new()),
-        }
-    }
-
-    fn count(&mut self) {
-        if let Self::Count(count) = self {
-            *count += 1;
-        }
-    }
-
-    fn take(
-        &mut self,
-        value: Value<'_>,
-        hasher: &RandomState,
-        memory: &mut Memory,
-    ) -> Result<(), PipeError> {
-        let cell = Cell::from(value);
-        match self {
-            Self::Count(count) => *count += 1,
-            Self::Sum {
-                whole,
-                other,
-                seen,
-                fraction,
-            } => match (&cell, cell.number()) {
-                (Cell::Integer(number), _) => {
-                    *seen = true;
-                    *whole += i128::from(*number);
-                }
-                (_, Some(number)) => {
-                    (*seen, *fraction) = (true, true);
-                    *other += number;
-                }
-                (_, None) => {}
-            },
-            Self::Avg { sum, count } => {
-                if let Some(number) = cell.number() {
-                    *sum += number;
-                    *count += 1;
-                }
-            }
-            Self::Least(least) => {
-                if *least == Cell::Null || cell.order(least).is_lt() {
-                    *least = cell;
-                }
-            }
-            Self::Greatest(greatest) => {
-                if *greatest == Cell::Null || cell.order(greatest).is_gt() {
-                    *greatest = cell;
-                }
-            }
-            Self::Distinct(hashes) => {
-                let key = key_of(std::iter::once(&cell));
-                if hashes.insert(hasher.hash_one(&key)) {
-                    memory.take(2 * size_of::<u64>())?;
-                }
-            }
-            Self::Values(values) => {
-                let key = key_of(std::iter::once(&cell));
-                if values.len() < VALUES_MAX && !values.contains_key(&key) {
-                    memory.take(key.len() + 2 * cell.bytes())?;
-                    values.insert(key, cell);
-                }
-            }
-            Self::Newest(newest) => {
-                if *newest == Cell::Null {
-                    *newest = cell;
-                }
-            }
-            Self::Oldest(oldest) => *oldest = cell,
-            Self::Numbers(numbers) => {
-                if let Some(number) = cell.number() {
-                    memory.take(size_of::<f64>())?;
-                    numbers.push(number);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn cell(self, function: Function) -> Cell {
-        match self {
-            Self::Count(count) => Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX)),
-            Self::Sum { seen: false, .. } => Cell::Null,
-            Self::Sum {
-                whole,
-                fraction: false,
-                ..
-            } => match i64::try_from(whole) {
-                Ok(sum) => Cell::Integer(sum),
-                Err(_) => Cell::Float(approximately(whole)),
-            },
-            Self::Sum { whole, other, .. } => Cell::Float(approximately(whole) + other),
-            Self::Avg { count: 0, .. } => Cell::Null,
-            #[expect(clippy::cast_precision_loss, reason = "a mean is approximate")]
-            Self::Avg { sum, count } => Cell::Float(sum / count as f64),
-            Self::Least(cell) | Self::Greatest(cell) | Self::Newest(cell) | Self::Oldest(cell) => {
-                cell
-            }
-            Self::Distinct(hashes) => {
-                Cell::Integer(i64::try_from(hashes.len()).unwrap_or(i64::MAX))
-            }
-            Self::Values(values) => Cell::List(values.into_values().collect()),
-            Self::Numbers(numbers) => match function {
-                Function::Percentile(hundredths) => percentile(numbers, hundredths),
-                _ => Cell::Null,
-            },
-        }
+/// A number, or a date in microseconds: what ranges compare.
+#[must_use]
+pub(super) fn measure(value: Value<'_>) -> Option<f64> {
+    match value {
+        #[expect(clippy::cast_precision_loss, reason = "exact until the year 2255")]
+        Value::Date(at) => Some(at.0 as f64),
+        value => Cell::from(value).number(),
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "beyond what whole numbers hold, a sum is approximate"
-)]
-fn approximately(whole: i128) -> f64 {
-    whole as f64
-}
-
-/// The nearest rank: the least number that at least so many hundredths of all do not exceed.
-fn percentile(mut numbers: Vec<f64>, hundredths: u8) -> Cell {
-    numbers.sort_by(f64::total_cmp);
-    let rank = (numbers.len() * usize::from(hundredths)).div_ceil(100);
-    let found = numbers.get(rank.max(1) - 1);
-    found.map_or(Cell::Null, |number| Cell::Float(*number))
+fn or_null(cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = cells.collect();
+    if cells.is_empty() {
+        cells.push(Cell::Null);
+    }
+    cells
 }
