@@ -62,6 +62,9 @@
 //! words, unless the raw text has escapes (`\`, `%41`, `&amp;`).
 
 mod bits;
+mod codes;
+mod column_reader;
+mod column_stats;
 mod column_test;
 mod commit;
 mod document;

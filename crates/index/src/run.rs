@@ -1,6 +1,8 @@
 //! One search over one snapshot: the pieces newest first, what is sure from segments, the rest from events.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use event::{Event, Seq};
@@ -57,7 +59,8 @@ pub(crate) struct Run<'a> {
     scope: &'a Scope,
     threads: usize,
     started: Instant,
-    bytes_read: u64,
+    /// Bytes of raw text, by all threads of the search.
+    bytes_read: Arc<AtomicU64>,
     /// What it looked at.
     pub(crate) covered: Covered,
     /// Whether it looked at everything.
@@ -84,7 +87,7 @@ impl<'a> Run<'a> {
             scope,
             threads: shared.options.search_threads.max(1),
             started: Instant::now(),
-            bytes_read: 0,
+            bytes_read: Arc::default(),
             complete: true,
         }
     }
@@ -96,55 +99,149 @@ impl<'a> Run<'a> {
 
     /// Gives the collector everything that matches, newest first.
     pub(crate) fn collect(&mut self, collector: &mut dyn Collector) -> Result<(), SearchError> {
-        let needs = collector.needs().unwrap_or(Depth::Raw).max(self.depth);
         let spans = self.source.partitions();
-        if needs <= self.fresh_depth {
-            self.fresh(collector)?;
-        } else {
-            self.gap(
-                self.snapshot.committed.next(),
-                self.snapshot.published,
-                needs,
+        self.newest(collector)?;
+        let pieces = self.snapshot.pieces(&spans);
+        let mut answers = Answers::default();
+        for at in 0..pieces.len() {
+            self.piece(
+                pieces.get(at..).unwrap_or_default(),
+                &mut answers,
                 collector,
             )?;
         }
-        collector.piece_done()?;
-        let mut looked_at = Vec::new();
+        self.count_partitions(&pieces);
+        Ok(())
+    }
+
+    /// Shares out everything that matches among collectors, one a thread, in no order; gives them back.
+    pub(crate) fn collect_in_parallel<C: Collector + Send>(
+        &mut self,
+        mut first: C,
+        fork: impl Fn(&C) -> C,
+    ) -> Result<Vec<C>, SearchError> {
+        let spans = self.source.partitions();
+        self.newest(&mut first)?;
         let pieces = self.snapshot.pieces(&spans);
-        let mut answers = Answers::default();
-        for (at, piece) in pieces.iter().enumerate() {
-            let partition = piece.partition();
-            if looked_at.last() != Some(&partition) {
-                looked_at.push(partition);
+        let threads = self.threads.min(pieces.len()).max(1);
+        let mut collectors: Vec<C> = (1..threads).map(|_| fork(&first)).collect();
+        collectors.push(first);
+        let next = AtomicUsize::new(0);
+        let work = |mut run: Run<'a>, mut collector: C| -> Result<(Run<'a>, C), SearchError> {
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)..) {
+                let Some(piece) = piece.get(..1) else { break };
+                run.piece(piece, &mut Answers::default(), &mut collector)?;
             }
-            if self.is_stopped(collector) {
-                self.skip(partition);
-                continue;
-            }
-            match piece {
-                Piece::Segment(_, segment) => {
-                    let reads_fields = self.depth > Depth::Raw || collector.reads_columns();
-                    if reads_fields && segment.is_stale(&self.snapshot.fingerprints) {
-                        self.covered.stale.push(partition);
-                    }
-                    let answer = answers.next(self, pieces.get(at..).unwrap_or_default())?;
-                    self.segment(segment, answer, needs, collector)?;
-                    self.reach(segment.info.first);
-                }
-                Piece::Gap(_, from, to) => {
-                    self.gap(*from, *to, needs, collector)?;
-                    self.reach(*from);
-                }
-            }
-            if !self.complete {
-                self.skip(partition);
-            }
-            collector.piece_done()?;
+            Ok((run, collector))
+        };
+        let parts = std::thread::scope(|scope| {
+            let work = &work;
+            let threads: Vec<_> = collectors
+                .into_iter()
+                .map(|collector| {
+                    let run = self.fork(threads);
+                    scope.spawn(move || work(run, collector))
+                })
+                .collect();
+            let joined = threads.into_iter().map(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut collectors = Vec::new();
+        for (run, collector) in parts {
+            self.complete &= run.complete;
+            self.covered.skipped.extend(run.covered.skipped);
+            self.covered.stale.extend(run.covered.stale);
+            collectors.push(collector);
         }
-        self.covered.partitions = looked_at.len();
+        self.covered
+            .skipped
+            .sort_unstable_by(|one, two| two.cmp(one));
+        self.covered.skipped.dedup();
+        self.count_partitions(&pieces);
+        Ok(collectors)
+    }
+
+    /// The same search for one of several threads.
+    fn fork(&self, threads: usize) -> Self {
+        Self {
+            source: self.source,
+            snapshot: self.snapshot.clone(),
+            expr: self.expr.clone(),
+            depth: self.depth,
+            fresh_depth: self.fresh_depth,
+            scope: self.scope,
+            threads: (self.threads / threads).max(1),
+            started: self.started,
+            bytes_read: Arc::clone(&self.bytes_read),
+            covered: Covered::default(),
+            complete: self.complete,
+            reached: self.reached,
+        }
+    }
+
+    /// What is not yet committed.
+    fn newest(&mut self, collector: &mut dyn Collector) -> Result<(), SearchError> {
+        let needs = self.needs(collector);
+        if needs <= self.fresh_depth {
+            self.fresh(collector)?;
+        } else {
+            let (from, to) = (self.snapshot.committed.next(), self.snapshot.published);
+            self.gap(from, to, needs, collector)?;
+        }
+        collector.piece_done()
+    }
+
+    /// How much of an event must be known.
+    fn needs(&self, collector: &dyn Collector) -> Depth {
+        collector.needs().unwrap_or(Depth::Raw).max(self.depth)
+    }
+
+    /// The first of these pieces; what comes behind it may be prepared.
+    fn piece(
+        &mut self,
+        pieces: &[Piece],
+        answers: &mut Answers,
+        collector: &mut dyn Collector,
+    ) -> Result<(), SearchError> {
+        let Some(piece) = pieces.first() else {
+            return Ok(());
+        };
+        let partition = piece.partition();
+        if self.is_stopped(collector) {
+            self.skip(partition);
+            return Ok(());
+        }
+        let needs = self.needs(collector);
+        match piece {
+            Piece::Segment(_, segment) => {
+                let reads_fields = self.depth > Depth::Raw || collector.reads_columns();
+                if reads_fields && segment.is_stale(&self.snapshot.fingerprints) {
+                    self.covered.stale.push(partition);
+                }
+                let answer = answers.next(self, pieces)?;
+                self.segment(segment, answer, needs, collector)?;
+                self.reach(segment.info.first);
+            }
+            Piece::Gap(_, from, to) => {
+                self.gap(*from, *to, needs, collector)?;
+                self.reach(*from);
+            }
+        }
+        if !self.complete {
+            self.skip(partition);
+        }
+        collector.piece_done()
+    }
+
+    fn count_partitions(&mut self, pieces: &[Piece]) {
+        let mut partitions: Vec<Seq> = pieces.iter().map(Piece::partition).collect();
+        partitions.dedup();
+        self.covered.partitions = partitions.len();
         self.covered.stale.sort_unstable();
         self.covered.stale.dedup();
-        Ok(())
     }
 
     fn answer(&self, segment: &Segment) -> tantivy::Result<Answer> {
@@ -173,7 +270,7 @@ impl<'a> Run<'a> {
         !self.complete
             || collector.is_done()
             || self.scope.cancel.is_cancelled()
-            || self.bytes_read > self.scope.budget.bytes
+            || self.bytes_read.load(Ordering::Relaxed) > self.scope.budget.bytes
             || self.elapsed() > self.scope.budget.time
     }
 
@@ -299,7 +396,7 @@ impl<'a> Run<'a> {
         });
         let mut all = Vec::new();
         for (bytes, events) in results.map_err(SearchError::Source)? {
-            self.bytes_read += bytes;
+            self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
             all.extend(events);
         }
         Ok(all)

@@ -28,6 +28,7 @@ impl Piece {
 }
 
 /// The snapshot that a search takes.
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) partitions: BTreeMap<Seq, Arc<Partition>>,
     pub(crate) fresh: Vec<Arc<[Event]>>,

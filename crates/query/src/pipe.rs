@@ -28,7 +28,7 @@ mod table;
 pub use memory::Memory;
 pub use parse::{ParsedPipeline, parse_pipeline};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
-pub use stats::{COMBINATIONS_MAX, Groups, RowId};
+pub use stats::{COMBINATIONS_MAX, Groups, RowId, measure};
 pub use table::{Cell, Table};
 
 use event::Field;

@@ -120,7 +120,7 @@ fn fill_columns(event: &mut Event, chance: &mut Chance, seq: u64) {
 
 /// A question, as the naive evaluator knows it.
 #[derive(Clone, Debug)]
-enum Ask {
+pub(crate) enum Ask {
     All,
     And(Vec<Self>),
     Or(Vec<Self>),
@@ -155,7 +155,7 @@ const FIELDS: [&str; 11] = [
     "absent.field",
 ];
 
-fn ask(chance: &mut Chance, depth: u32) -> Ask {
+pub(crate) fn ask(chance: &mut Chance, depth: u32) -> Ask {
     let inner = |chance: &mut Chance| ask(chance, depth - 1);
     if depth > 0 && chance.percent(55) {
         return match chance.below(5) {
@@ -235,7 +235,7 @@ fn value(field: &str, chance: &mut Chance) -> String {
 }
 
 impl Ask {
-    fn expr(&self) -> Expr {
+    pub(crate) fn expr(&self) -> Expr {
         let field = |name: &&str, condition| Expr::field(FieldName::new(name), condition);
         match self {
             Self::All => Expr::All,
@@ -275,7 +275,7 @@ impl Ask {
         }
     }
 
-    fn holds(&self, event: &Event) -> bool {
+    pub(crate) fn holds(&self, event: &Event) -> bool {
         let raw = String::from_utf8(event.raw().to_vec()).expect("made as text");
         match self {
             Self::All => true,
@@ -320,7 +320,7 @@ impl Ask {
     }
 }
 
-fn values<'a>(event: &'a Event, name: &'a str) -> Vec<Value<'a>> {
+pub(crate) fn values<'a>(event: &'a Event, name: &'a str) -> Vec<Value<'a>> {
     event
         .iter()
         .filter(|(field, _)| *field == name)
@@ -398,14 +398,14 @@ fn v4_addresses(text: &str) -> Vec<String> {
 
 // ---- the comparison ----------------------------------------------------------------------------------------------------
 
-struct Case {
-    events: Vec<Event>,
-    index: Index,
+pub(crate) struct Case {
+    pub(crate) events: Vec<Event>,
+    pub(crate) index: Index,
     _folder: tempfile::TempDir,
 }
 
 /// An index of which the first `committed` events are in segments of about `size`, the rest fresh.
-fn case(seed: u64, events: u64, committed: usize, size: usize) -> Case {
+pub(crate) fn case(seed: u64, events: u64, committed: usize, size: usize) -> Case {
     let mut chance = Chance(seed);
     let mut seq = 0;
     let events: Vec<Event> = (0..events)

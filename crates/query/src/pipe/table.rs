@@ -77,6 +77,12 @@ impl From<Value<'_>> for Cell {
 }
 
 impl Cell {
+    /// Bytes that are the same for equal values and different for others.
+    #[must_use]
+    pub fn key(&self) -> Vec<u8> {
+        key_of(std::iter::once(self))
+    }
+
     /// All values of a field: none, one, or a list.
     pub(super) fn of_values(values: Vec<Value<'_>>) -> Self {
         let mut cells: Vec<Self> = values.into_iter().map(Self::from).collect();
