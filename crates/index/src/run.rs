@@ -39,8 +39,8 @@ pub(crate) trait Collector {
         false
     }
 
-    /// A piece has ended: a moment to pass on what was found.
-    fn piece_done(&mut self) -> Result<(), SearchError> {
+    /// A moment to pass on what was found.
+    fn pass_on(&mut self) -> Result<(), SearchError> {
         Ok(())
     }
 }
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
             let (from, to) = (self.snapshot.committed.next(), self.snapshot.published);
             self.gap(from, to, needs, collector)?;
         }
-        collector.piece_done()
+        collector.pass_on()
     }
 
     /// How much of an event must be known.
@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
         if !self.complete {
             self.skip(partition);
         }
-        collector.piece_done()
+        collector.pass_on()
     }
 
     fn count_partitions(&mut self, pieces: &[Piece]) {
@@ -341,6 +341,7 @@ impl<'a> Run<'a> {
             if start == 0 {
                 return Ok(());
             }
+            collector.pass_on()?;
             self.reach(segment.seq(start));
             if self.is_stopped(collector) {
                 self.complete = false;
@@ -430,6 +431,7 @@ impl<'a> Run<'a> {
             for event in self.matching(pieces)?.iter().rev() {
                 collector.event(event)?;
             }
+            collector.pass_on()?;
             self.reach(Seq(start));
             end = start - 1;
             size = (size * 4).min(CHUNK_MAX as u64);

@@ -235,7 +235,7 @@ impl Collector for Page<'_> {
         self.counting == Counting::Page && self.has_more
     }
 
-    fn piece_done(&mut self) -> Result<(), SearchError> {
+    fn pass_on(&mut self) -> Result<(), SearchError> {
         let mut seqs: Vec<Seq> = self.found.iter().skip(self.handed_over).copied().collect();
         if seqs.is_empty() {
             return Ok(());

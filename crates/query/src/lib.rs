@@ -70,7 +70,7 @@ pub use phrase::{Phrase, Word};
 pub use pipe::{
     Aggregate, COMBINATIONS_MAX, Cell, Flow, Function, Groups, Interval, Key, Memory,
     ParsedPipeline, PipeError, PipeRun, Pipeline, RowId, SortKey, SortOrder, Stage, Stats, Table,
-    apply_to_table, measure, parse_pipeline,
+    apply_to_table, ask_for_text, fields_of_events, measure, parse_pipeline,
 };
 pub use term::{Term, TermKind, addresses, terms};
 pub use time_step::TimeStep;

@@ -44,59 +44,40 @@ pub struct Pipeline {
     pub stages: Vec<Stage>,
 }
 
-impl Pipeline {
-    /// The fields of events that the stages ask about. Behind the first table there are only its columns.
-    #[must_use]
-    pub fn fields_of_events(&self) -> Vec<FieldName> {
-        let fields_of = |stage: &Stage| -> Vec<FieldName> {
-            match stage {
-                Stage::Where(expr) => expr.fields().into_iter().cloned().collect(),
-                Stage::Stats(stats) => stats.fields(),
-                Stage::Fields(fields) | Stage::Dedup(fields) => fields.clone(),
-                Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => Vec::new(),
-            }
-        };
-        let table_at = self.stages.iter().position(Stage::makes_table);
-        let of_events = self.stages.iter().take(table_at.map_or(0, |at| at + 1));
-        let mut fields: Vec<FieldName> = of_events.flat_map(fields_of).collect();
-        fields.sort();
-        fields.dedup();
-        fields
-    }
-
-    /// Whether a stage asks about the raw text of events.
-    #[must_use]
-    pub fn asks_for_text(&self) -> bool {
-        self.stages.iter().any(|stage| {
-            let mut asks = false;
-            if let Stage::Where(expr) = stage {
-                expr.each_test(&mut |test| asks |= matches!(test, Test::Text(_) | Test::Regex(_)));
-            }
-            asks
-        })
-    }
-
-    /// The field by whose values events are counted, where counting is all that is done to them, and the column of the
-    /// counts: an index answers that without looking at events.
-    #[must_use]
-    pub fn counted_field(&self) -> Option<(&FieldName, &str)> {
-        let Some(Stage::Stats(stats)) = self.stages.first() else {
-            return None;
-        };
-        match (stats.by.as_slice(), stats.aggregates.as_slice()) {
-            (
-                [Key::Field(field)],
-                [
-                    Aggregate {
-                        function: Function::Count,
-                        field: None,
-                        name,
-                    },
-                ],
-            ) => field.column().map(|_| (field, &**name)),
-            _ => None,
+/// The fields of events that the stages ask about. Behind the first table there are only its columns.
+#[must_use]
+pub fn fields_of_events(stages: &[Stage]) -> Vec<FieldName> {
+    let fields_of = |stage: &Stage| -> Vec<FieldName> {
+        match stage {
+            Stage::Where(expr) => expr.fields().into_iter().cloned().collect(),
+            Stage::Stats(stats) => stats.fields(),
+            Stage::Fields(fields) | Stage::Dedup(fields) => fields.clone(),
+            Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => Vec::new(),
         }
-    }
+    };
+    let of_events = stages.iter().take(table_at(stages));
+    let mut fields: Vec<FieldName> = of_events.flat_map(fields_of).collect();
+    fields.sort();
+    fields.dedup();
+    fields
+}
+
+/// Whether a stage asks about the raw text of events.
+#[must_use]
+pub fn ask_for_text(stages: &[Stage]) -> bool {
+    stages.iter().take(table_at(stages)).any(|stage| {
+        let mut asks = false;
+        if let Stage::Where(expr) = stage {
+            expr.each_test(&mut |test| asks |= matches!(test, Test::Text(_) | Test::Regex(_)));
+        }
+        asks
+    })
+}
+
+/// How many stages look at events: up to the first that makes a table, and with it.
+fn table_at(stages: &[Stage]) -> usize {
+    let at = stages.iter().position(Stage::makes_table);
+    at.map_or(0, |at| at + 1)
 }
 
 /// One step.

@@ -183,16 +183,12 @@ impl PipeRun {
     }
 }
 
-/// What the stages make of a table that was got in another way; it may take that many bytes.
+/// What the stages make of a table that was got in another way.
 ///
 /// # Errors
 /// See [`PipeError`].
-pub fn apply_to_table(
-    stages: &[Stage],
-    table: Table,
-    bytes_max: usize,
-) -> Result<Table, PipeError> {
-    all_applied(stages.to_vec(), table, &Memory::new(bytes_max))
+pub fn apply_to_table(stages: &[Stage], table: Table, memory: &Memory) -> Result<Table, PipeError> {
+    all_applied(stages.to_vec(), table, memory)
 }
 
 /// The table after all stages.

@@ -80,6 +80,7 @@ pub(crate) fn streams() -> OpenApiRouter<App> {
         .layer(DefaultBodyLimit::max(imports::MESSAGES_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(tail::tail))
+        .routes(routes!(search::stream))
         .routes(routes!(reindex::reindex))
         .merge(imports)
 }
