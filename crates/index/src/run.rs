@@ -43,6 +43,78 @@ pub(crate) trait Collector {
     }
 }
 
+/// What a search has spent on its condition; the events that it shows are read beside that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Events that were read to be asked.
+    pub events: u64,
+    /// Bytes of their raw texts.
+    pub bytes: u64,
+    /// Time for what columns and postings answer.
+    pub answering: Duration,
+    /// Time for reading, parsing and asking events.
+    pub asking: Duration,
+}
+
+/// What a collector asks of events, beside that they match.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    /// As [`Collector::needs`].
+    pub(crate) needs: Option<Depth>,
+    /// As [`Collector::reads_columns`].
+    pub(crate) reads_columns: bool,
+}
+
+impl Demand {
+    fn of(collector: &dyn Collector) -> Self {
+        Self {
+            needs: collector.needs(),
+            reads_columns: collector.reads_columns(),
+        }
+    }
+}
+
+/// A segment's documents after its answer: those that match unasked, and those that are asked.
+pub(crate) struct Division {
+    pub(crate) sure: Bits,
+    pub(crate) asked: Bits,
+    /// Whether the collector is given events, not documents.
+    pub(crate) by_event: bool,
+    /// How much of the events is read.
+    pub(crate) depth: Depth,
+}
+
+impl Division {
+    /// `condition` is how much of an event the condition asks for, `depth` that or more.
+    pub(crate) fn of(
+        segment: &Segment,
+        answer: Answer,
+        demand: Demand,
+        condition: Depth,
+        depth: Depth,
+        is_stale: bool,
+    ) -> Self {
+        let (mut sure, mut asked) = (answer.sure, answer.possible);
+        let by_event = demand.needs.is_some() || (is_stale && demand.reads_columns);
+        let depth = if by_event {
+            depth.max(Depth::Core)
+        } else {
+            depth
+        };
+        if by_event || (is_stale && condition > Depth::Raw) {
+            sure = Bits::none(segment.len());
+        } else {
+            asked.and_not(&sure);
+        }
+        Self {
+            sure,
+            asked,
+            by_event,
+            depth,
+        }
+    }
+}
+
 /// How many events are asked at once, at first and at most.
 const CHUNK_MIN: usize = 256;
 const CHUNK_MAX: usize = 8192;
@@ -57,7 +129,8 @@ pub(crate) struct Run<'a> {
     scope: &'a Scope,
     threads: usize,
     started: Instant,
-    bytes_read: u64,
+    /// What it has spent.
+    pub(crate) spent: Spent,
     /// What it looked at.
     pub(crate) covered: Covered,
     /// Whether it looked at everything.
@@ -84,7 +157,7 @@ impl<'a> Run<'a> {
             scope,
             threads: shared.options.search_threads.max(1),
             started: Instant::now(),
-            bytes_read: 0,
+            spent: Spent::default(),
             complete: true,
         }
     }
@@ -127,7 +200,9 @@ impl<'a> Run<'a> {
                     if reads_fields && segment.is_stale(&self.snapshot.fingerprints) {
                         self.covered.stale.push(partition);
                     }
+                    let started = Instant::now();
                     let answer = answers.next(self, pieces.get(at..).unwrap_or_default())?;
+                    self.spent.answering += started.elapsed();
                     self.segment(segment, answer, needs, collector)?;
                     self.reach(segment.info.first);
                 }
@@ -151,6 +226,7 @@ impl<'a> Run<'a> {
         let evaluator = Evaluator {
             segment,
             way: self.scope.way,
+            trace: None,
         };
         evaluator.answer(&self.expr, &Bits::all(segment.len()))
     }
@@ -173,7 +249,7 @@ impl<'a> Run<'a> {
         !self.complete
             || collector.is_done()
             || self.scope.cancel.is_cancelled()
-            || self.bytes_read > self.scope.budget.bytes
+            || self.spent.bytes > self.scope.budget.bytes
             || self.elapsed() > self.scope.budget.time
     }
 
@@ -208,22 +284,22 @@ impl<'a> Run<'a> {
         depth: Depth,
         collector: &mut dyn Collector,
     ) -> Result<(), SearchError> {
-        let (mut sure, mut unsure) = (answer.sure, answer.possible);
-        let is_stale = segment.is_stale(&self.snapshot.fingerprints);
-        let by_event = collector.needs().is_some() || (is_stale && collector.reads_columns());
-        let depth = if by_event {
-            depth.max(Depth::Core)
-        } else {
-            depth
-        };
-        if by_event || (is_stale && self.depth > Depth::Raw) {
-            sure = Bits::none(segment.len());
-        } else {
-            unsure.and_not(&sure);
-        }
+        let Division {
+            sure,
+            asked,
+            by_event,
+            depth,
+        } = Division::of(
+            segment,
+            answer,
+            Demand::of(collector),
+            self.depth,
+            depth,
+            segment.is_stale(&self.snapshot.fingerprints),
+        );
         let mut end = segment.len();
         let mut size = CHUNK_MIN;
-        let mut docs = unsure.descending();
+        let mut docs = asked.descending();
         loop {
             let chunk: Vec<u32> = docs.by_ref().take(size).collect();
             let start = match chunk.last() {
@@ -276,11 +352,13 @@ impl<'a> Run<'a> {
         F: Fn() -> Result<Vec<Event>, SourceError> + Send,
     {
         let expr = &self.expr;
-        let read = |piece: F| -> Result<(u64, Vec<Event>), SourceError> {
+        let started = Instant::now();
+        let read = |piece: F| -> Result<(u64, u64, Vec<Event>), SourceError> {
             let mut events = piece()?;
+            let count = events.len() as u64;
             let bytes = events.iter().map(|event| event.raw().len() as u64).sum();
             events.retain(|event| query::matches(expr, event));
-            Ok((bytes, events))
+            Ok((count, bytes, events))
         };
         let mut pieces: Vec<F> = pieces.collect();
         let own = pieces.pop();
@@ -298,10 +376,12 @@ impl<'a> Run<'a> {
             joined.chain(own).collect::<Result<Vec<_>, _>>()
         });
         let mut all = Vec::new();
-        for (bytes, events) in results.map_err(SearchError::Source)? {
-            self.bytes_read += bytes;
+        for (count, bytes, events) in results.map_err(SearchError::Source)? {
+            self.spent.events += count;
+            self.spent.bytes += bytes;
             all.extend(events);
         }
+        self.spent.asking += started.elapsed();
         Ok(all)
     }
 
