@@ -464,7 +464,12 @@ fn meeting(
     source: &dyn EventSource,
 ) -> Result<Bits, SearchError> {
     let way = Way::Auto;
-    let answer = Evaluator { segment, way }.answer(expr, docs)?;
+    let answer = Evaluator {
+        segment,
+        way,
+        trace: None,
+    }
+    .answer(expr, docs)?;
     let (mut met, mut unsure) = (answer.sure, answer.possible);
     unsure.and_not(&met);
     let unsure: Vec<Seq> = unsure.ascending().map(|doc| segment.seq(doc)).collect();

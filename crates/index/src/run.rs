@@ -45,6 +45,88 @@ pub(crate) trait Collector {
     }
 }
 
+/// What a search has spent on its condition; the events that it shows are read beside that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Events that were read to be asked.
+    pub events: u64,
+    /// Bytes of their raw texts.
+    pub bytes: u64,
+    /// Time for what columns and postings answer.
+    pub answering: Duration,
+    /// Time for reading, parsing and asking events.
+    pub asking: Duration,
+}
+
+impl Spent {
+    /// Adds what another thread has spent.
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.bytes += other.bytes;
+        self.answering += other.answering;
+        self.asking += other.asking;
+    }
+}
+
+/// What a collector asks of events, beside that they match.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    /// As [`Collector::needs`].
+    pub(crate) needs: Option<Depth>,
+    /// As [`Collector::reads_columns`].
+    pub(crate) reads_columns: bool,
+}
+
+impl Demand {
+    fn of(collector: &dyn Collector) -> Self {
+        Self {
+            needs: collector.needs(),
+            reads_columns: collector.reads_columns(),
+        }
+    }
+}
+
+/// A segment's documents after its answer: those that match unasked, and those that are asked.
+pub(crate) struct Division {
+    pub(crate) sure: Bits,
+    pub(crate) asked: Bits,
+    /// Whether the collector is given events, not documents.
+    pub(crate) by_event: bool,
+    /// How much of the events is read.
+    pub(crate) depth: Depth,
+}
+
+impl Division {
+    /// `condition` is how much of an event the condition asks for, `depth` that or more.
+    pub(crate) fn of(
+        segment: &Segment,
+        answer: Answer,
+        demand: Demand,
+        condition: Depth,
+        depth: Depth,
+        is_stale: bool,
+    ) -> Self {
+        let (mut sure, mut asked) = (answer.sure, answer.possible);
+        let by_event = demand.needs.is_some() || (is_stale && demand.reads_columns);
+        let depth = if by_event {
+            depth.max(Depth::Core)
+        } else {
+            depth
+        };
+        if by_event || (is_stale && condition > Depth::Raw) {
+            sure = Bits::none(segment.len());
+        } else {
+            asked.and_not(&sure);
+        }
+        Self {
+            sure,
+            asked,
+            by_event,
+            depth,
+        }
+    }
+}
+
 /// How many events are asked at once, at first and at most.
 const CHUNK_MIN: usize = 256;
 const CHUNK_MAX: usize = 8192;
@@ -61,6 +143,8 @@ pub(crate) struct Run<'a> {
     started: Instant,
     /// Bytes of raw text, by all threads of the search.
     bytes_read: Arc<AtomicU64>,
+    /// What it has spent.
+    pub(crate) spent: Spent,
     /// What it looked at.
     pub(crate) covered: Covered,
     /// Whether it looked at everything.
@@ -88,6 +172,7 @@ impl<'a> Run<'a> {
             threads: shared.options.search_threads.max(1),
             started: Instant::now(),
             bytes_read: Arc::default(),
+            spent: Spent::default(),
             complete: true,
         }
     }
@@ -154,6 +239,7 @@ impl<'a> Run<'a> {
             self.complete &= run.complete;
             self.covered.skipped.extend(run.covered.skipped);
             self.covered.stale.extend(run.covered.stale);
+            self.spent.add(run.spent);
             collectors.push(collector);
         }
         self.covered
@@ -176,6 +262,7 @@ impl<'a> Run<'a> {
             threads: (self.threads / threads).max(1),
             started: self.started,
             bytes_read: Arc::clone(&self.bytes_read),
+            spent: Spent::default(),
             covered: Covered::default(),
             complete: self.complete,
             reached: self.reached,
@@ -221,7 +308,9 @@ impl<'a> Run<'a> {
                 if reads_fields && segment.is_stale(&self.snapshot.fingerprints) {
                     self.covered.stale.push(partition);
                 }
+                let started = Instant::now();
                 let answer = answers.next(self, pieces)?;
+                self.spent.answering += started.elapsed();
                 self.segment(segment, answer, needs, collector)?;
                 self.reach(segment.info.first);
             }
@@ -248,6 +337,7 @@ impl<'a> Run<'a> {
         let evaluator = Evaluator {
             segment,
             way: self.scope.way,
+            trace: None,
         };
         evaluator.answer(&self.expr, &Bits::all(segment.len()))
     }
@@ -305,22 +395,22 @@ impl<'a> Run<'a> {
         depth: Depth,
         collector: &mut dyn Collector,
     ) -> Result<(), SearchError> {
-        let (mut sure, mut unsure) = (answer.sure, answer.possible);
-        let is_stale = segment.is_stale(&self.snapshot.fingerprints);
-        let by_event = collector.needs().is_some() || (is_stale && collector.reads_columns());
-        let depth = if by_event {
-            depth.max(Depth::Core)
-        } else {
-            depth
-        };
-        if by_event || (is_stale && self.depth > Depth::Raw) {
-            sure = Bits::none(segment.len());
-        } else {
-            unsure.and_not(&sure);
-        }
+        let Division {
+            sure,
+            asked,
+            by_event,
+            depth,
+        } = Division::of(
+            segment,
+            answer,
+            Demand::of(collector),
+            self.depth,
+            depth,
+            segment.is_stale(&self.snapshot.fingerprints),
+        );
         let mut end = segment.len();
         let mut size = CHUNK_MIN;
-        let mut docs = unsure.descending();
+        let mut docs = asked.descending();
         loop {
             let chunk: Vec<u32> = docs.by_ref().take(size).collect();
             let start = match chunk.last() {
@@ -374,11 +464,13 @@ impl<'a> Run<'a> {
         F: Fn() -> Result<Vec<Event>, SourceError> + Send,
     {
         let expr = &self.expr;
-        let read = |piece: F| -> Result<(u64, Vec<Event>), SourceError> {
+        let started = Instant::now();
+        let read = |piece: F| -> Result<(u64, u64, Vec<Event>), SourceError> {
             let mut events = piece()?;
+            let count = events.len() as u64;
             let bytes = events.iter().map(|event| event.raw().len() as u64).sum();
             events.retain(|event| query::matches(expr, event));
-            Ok((bytes, events))
+            Ok((count, bytes, events))
         };
         let mut pieces: Vec<F> = pieces.collect();
         let own = pieces.pop();
@@ -396,10 +488,13 @@ impl<'a> Run<'a> {
             joined.chain(own).collect::<Result<Vec<_>, _>>()
         });
         let mut all = Vec::new();
-        for (bytes, events) in results.map_err(SearchError::Source)? {
+        for (count, bytes, events) in results.map_err(SearchError::Source)? {
+            self.spent.events += count;
+            self.spent.bytes += bytes;
             self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
             all.extend(events);
         }
+        self.spent.asking += started.elapsed();
         Ok(all)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use event::{Event, Seq};
 
 use crate::bits::Bits;
-use crate::run::{Collector, Run};
+use crate::run::{Collector, Run, Spent};
 use crate::schema::StableHash;
 use crate::scope::{Covered, Scope, SearchError};
 use crate::segment::Segment;
@@ -142,6 +142,8 @@ pub struct SearchResult {
     pub next_cursor: Option<Cursor>,
     /// How long it took.
     pub took: Duration,
+    /// What was read to find them.
+    pub spent: Spent,
 }
 
 /// Searches, handing over hits as they are found.
@@ -178,6 +180,7 @@ pub(crate) fn search(
         total: Total::of(page.count, run.complete),
         next_cursor: before.map(|before| Cursor { identity, before }),
         took: run.elapsed(),
+        spent: run.spent,
         covered: run.covered,
     })
 }

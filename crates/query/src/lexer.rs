@@ -83,6 +83,11 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0 }
     }
 
+    /// The whole text.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
     pub(crate) fn next(&mut self, mode: Mode) -> Lexeme {
         self.skip_spaces();
         // What `+` asks for, that the clause must match, is so anyway.

@@ -1,13 +1,17 @@
 //! The text of a query to its tree: a Pratt parser that goes on after mistakes and says where they are.
 
 use crate::condition::{Read, ValueReader};
-use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span, keep_proven};
+use crate::display::Quoted;
 use crate::lexer::{Kind, Lexeme, Lexer, Mode, Quotes};
+use crate::near::field_meant;
 use crate::pattern::Piece;
 use crate::{Condition, Context, Expr, FieldName, Pattern, Phrase, Regex, Test};
 
 /// The most errors, and the most warnings, that are told of one query.
 const DIAGNOSTICS_MAX: usize = 20;
+/// Of how many unknown fields of one query it is asked which known one was meant.
+const FIELDS_MEANT_MAX: usize = 20;
 
 /// A query as understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +48,10 @@ impl Parsed {
 /// ```
 #[must_use]
 pub fn parse(text: &str, context: &Context) -> Parsed {
-    let part = read(text, 0, context, Pipes::Refused);
+    let mut part = read(text, 0, context, Pipes::Refused);
+    keep_proven(text, &mut part.diagnostics, |text| {
+        read(text, 0, context, Pipes::Refused).diagnostics
+    });
     Parsed {
         expr: part.expr,
         diagnostics: part.diagnostics,
@@ -88,6 +95,7 @@ fn read(text: &str, start: usize, context: &Context, pipes: Pipes) -> Part {
         depth: 0,
         clauses: 0,
         regexes: 0,
+        fields_meant: 0,
         stopped: false,
         diagnostics: Vec::new(),
     };
@@ -140,6 +148,8 @@ struct Parser<'a> {
     depth: usize,
     clauses: usize,
     regexes: usize,
+    /// How often it was asked which field was meant.
+    fields_meant: usize,
     /// After a limit was passed everything else reads as the end.
     stopped: bool,
     diagnostics: Vec<Diagnostic>,
@@ -173,12 +183,15 @@ impl Parser<'_> {
             parts.extend(self.joined(Scope::Query, Power::Lowest));
             let next = self.take(Mode::Clause);
             match next.kind {
-                Kind::Close => self.error(
-                    Code::UnexpectedClose,
-                    next.span,
-                    "this parenthesis closes none",
-                    "take it away, or put it in quotes",
-                ),
+                Kind::Close => {
+                    self.error(
+                        Code::UnexpectedClose,
+                        next.span,
+                        "this parenthesis closes none",
+                        "take it away, or put it in quotes",
+                    );
+                    self.propose_to_remove(next.span);
+                }
                 Kind::Pipe => return (Expr::and(parts), Some(next.span)),
                 _ => return (Expr::and(parts), None),
             }
@@ -216,6 +229,7 @@ impl Parser<'_> {
                     "this operator has nothing to join on one side",
                     "write a condition on both sides, or put the word in quotes",
                 );
+                self.propose_to_remove(span);
             }
             left = match (left, right) {
                 (Some(left), Some(right)) if power == Power::Or => Some(Expr::or([left, right])),
@@ -243,6 +257,7 @@ impl Parser<'_> {
                 "NOT has nothing to negate",
                 "write a condition after it, or put the word in quotes",
             );
+            self.propose_to_remove(span);
         }
         clause.map(|clause| {
             if negated.is_some() {
@@ -283,12 +298,15 @@ impl Parser<'_> {
                 self.test(Test::Regex(regex), span)
             }
             Kind::Pipe => {
-                self.stop(
+                self.error(
                     Code::Pipe,
                     span,
                     "only a condition can stand here, no stages",
                     "put the sign in quotes, or leave out what follows it",
                 );
+                let end = self.lexer.text().len();
+                self.propose_to_remove(Span { end, ..span });
+                self.stopped = true;
                 None
             }
             // Not given in this mode, or handled by the caller.
@@ -314,6 +332,7 @@ impl Parser<'_> {
                 "this parenthesis is never closed",
                 "write «)» where the group ends",
             );
+            self.propose(Replacement::close(self.lexer.text(), close.span.start, ')'));
         }
         if inner.is_none() && self.diagnostics.len() == reported {
             self.error(
@@ -322,6 +341,12 @@ impl Parser<'_> {
                 "there is nothing in the parentheses",
                 "write a condition in them, or take them away",
             );
+            if close.kind == Kind::Close {
+                self.propose_to_remove(Span {
+                    end: close.span.end,
+                    ..open
+                });
+            }
         }
         inner
     }
@@ -360,6 +385,7 @@ impl Parser<'_> {
                     "the field has no value",
                     "write one, or «*» for any",
                 );
+                self.propose(Replacement::insert(name.end, "*"));
                 self.peeked = Some(next);
                 None
             }
@@ -411,6 +437,7 @@ impl Parser<'_> {
                     "there is no letter and no digit to be looked for, so this is left out",
                     "put it in quotes to look for these very characters",
                 );
+                self.propose_to_remove(span);
                 return None;
             }
             self.warn_of_lowercase(&text, span);
@@ -439,6 +466,7 @@ impl Parser<'_> {
                 "there is nothing in the quotes, so this is left out",
                 "take the quotes away",
             );
+            self.propose_to_remove(span);
             return None;
         }
         let regex = self.regex(&regex::escape(text), span)?;
@@ -457,20 +485,18 @@ impl Parser<'_> {
             return None;
         }
         self.regexes += 1;
-        Regex::new(source)
-            .map_err(|error| {
-                let message = format!(
-                    "this is no regular expression that can be run: {}",
-                    reason(&error)
-                );
-                self.error(
-                    Code::BadRegex,
-                    span,
-                    &message,
-                    "correct it, or put the text in quotes to look for its words",
-                );
-            })
-            .ok()
+        let error = match Regex::new(source) {
+            Ok(regex) => return Some(regex),
+            Err(error) => error,
+        };
+        let message = format!(
+            "this is no regular expression that can be run: {}",
+            reason(&error)
+        );
+        let fix = "correct it, or put the text in quotes to look for its words";
+        self.error(Code::BadRegex, span, &message, fix);
+        self.propose(Replacement::new(span, Quoted(source).to_string()));
+        None
     }
 
     fn test(&mut self, test: Test, span: Span) -> Option<Expr> {
@@ -516,6 +542,7 @@ impl Parser<'_> {
                 "this quote is never closed",
                 "write «\"» where the text ends",
             );
+            self.propose(Replacement::close(self.lexer.text(), span.end, '"'));
         }
     }
 
@@ -531,18 +558,36 @@ impl Parser<'_> {
                 "in lower case this is a word to be looked for",
                 &fix,
             );
+            self.propose(Replacement::new(span, text.to_uppercase()));
         }
     }
 
+    /// A name that none has is a vendor's own, unless it is near one that is known, or has no dot.
     fn warn_of_unknown(&mut self, field: &FieldName, span: Span) {
-        if field.known().is_none() && !field.name().contains('.') {
-            let message = format!("no field is called «{}»", field.name());
+        if field.known().is_some() {
+            return;
+        }
+        let name = field.name();
+        self.fields_meant += 1;
+        let meant = field_meant(name).filter(|_| self.fields_meant <= FIELDS_MEANT_MAX);
+        if let Some(meant) = meant {
             self.warn(
                 Code::UnknownField,
                 span,
-                &message,
+                &format!("no known field is called «{name}»"),
+                &format!("write «{meant}», unless a vendor's own field is called so"),
+            );
+            self.propose(Replacement::new(span, format!("{meant}:")));
+        } else if !name.contains('.') {
+            self.warn(
+                Code::UnknownField,
+                span,
+                &format!("no field is called «{name}»"),
                 "put the text in quotes to look for its words, or write the field's whole name",
             );
+            if let Some(words) = as_words(self.lexer.text(), name, span) {
+                self.propose(words);
+            }
         }
     }
 
@@ -580,8 +625,33 @@ impl Parser<'_> {
             span,
             message: message.to_owned(),
             fix: fix.to_owned(),
+            replacement: None,
         });
     }
+
+    /// What to write instead of what was told last.
+    fn propose(&mut self, replacement: Replacement) {
+        if let Some(told) = self.diagnostics.last_mut().filter(|_| !self.stopped) {
+            told.replacement = Some(replacement);
+        }
+    }
+
+    fn propose_to_remove(&mut self, span: Span) {
+        self.propose(Replacement::remove(self.lexer.text(), span));
+    }
+}
+
+/// `error: disk` and `error:disk` as the words that they were meant to be.
+fn as_words(text: &str, name: &str, span: Span) -> Option<Replacement> {
+    let rest = text.get(span.end..)?;
+    let run = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"' | '|'));
+    let value = rest.get(..run.unwrap_or(rest.len()))?;
+    if value.is_empty() {
+        return Some(Replacement::new(span, Quoted(name).to_string()));
+    }
+    let end = span.end + value.len();
+    let both = Quoted(&format!("{name}:{value}")).to_string();
+    Some(Replacement::new(Span { end, ..span }, both))
 }
 
 /// The last line of what `regex` says: the lines before it draw the place.

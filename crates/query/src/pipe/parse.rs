@@ -3,7 +3,8 @@
 use event::{Field, FieldKind};
 
 use super::{Aggregate, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
-use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span, keep_proven};
+use crate::near::{field_meant, nearest};
 use crate::parser::{Part, parse_part};
 use crate::{Context, Expr, FieldName, TimeStep};
 
@@ -57,6 +58,14 @@ impl ParsedPipeline {
 /// ```
 #[must_use]
 pub fn parse_pipeline(text: &str, context: &Context) -> ParsedPipeline {
+    let mut parsed = read(text, context);
+    keep_proven(text, &mut parsed.diagnostics, |text| {
+        read(text, context).diagnostics
+    });
+    parsed
+}
+
+fn read(text: &str, context: &Context) -> ParsedPipeline {
     let mut parser = Parser {
         text,
         context,
@@ -189,7 +198,33 @@ impl<'t> Parser<'t> {
             span,
             message: message.to_owned(),
             fix: fix.to_owned(),
+            replacement: None,
         });
+    }
+
+    /// What to write instead of what was told last.
+    fn propose(&mut self, replacement: Replacement) {
+        if let Some(told) = self.diagnostics.last_mut() {
+            told.replacement = Some(replacement);
+        }
+    }
+
+    /// A field of events, with a warning where a known one was probably meant.
+    fn field(&mut self, name: &str, span: Span) -> FieldName {
+        let field = FieldName::new(name);
+        let of_events = !self.stages.iter().any(|(stage, _)| stage.makes_table());
+        let asked = of_events && field.known().is_none();
+        if let Some(meant) = asked.then(|| field_meant(name)).flatten() {
+            self.diagnostics.push(Diagnostic {
+                severity: Severity::Warning,
+                code: Code::UnknownField,
+                span,
+                message: format!("no known field is called «{name}»"),
+                fix: format!("write «{meant}», unless a vendor's own field is called so"),
+                replacement: Some(Replacement::new(span, meant)),
+            });
+        }
+        field
     }
 
     fn bad_stage(&mut self, span: Span, message: &str, fix: &str) {
@@ -216,11 +251,24 @@ impl<'t> Parser<'t> {
                 "there is no stage here",
                 &format!("write one of {STAGES}, or take the «|» away"),
             );
+            let pipe = Span {
+                start: start.saturating_sub(1),
+                end: tokens.here().start,
+            };
+            self.propose(Replacement::remove(self.text, pipe));
             return next;
         };
         let lower = name.to_ascii_lowercase();
         if lower == "where" {
+            let told = self.diagnostics.len();
             let (expr, next) = self.condition(span.end);
+            if self.stages.iter().any(|(stage, _)| stage.makes_table()) {
+                // The names of columns are not those of fields.
+                let of_condition = self.diagnostics.split_off(told);
+                let kept = of_condition.into_iter();
+                self.diagnostics
+                    .extend(kept.filter(|found| found.code != Code::UnknownField));
+            }
             self.stages.push((Stage::Where(expr), span));
             return next;
         }
@@ -244,11 +292,15 @@ impl<'t> Parser<'t> {
                 .rename(&mut tokens)
                 .map(|names| vec![Stage::Rename(names)]),
             _ => {
-                self.bad_stage(
-                    span,
-                    &format!("there is no stage «{name}»"),
-                    &format!("write one of {STAGES}"),
+                let meant = nearest(name, STAGES.split(", "));
+                let fix = meant.map_or_else(
+                    || format!("write one of {STAGES}"),
+                    |meant| format!("write «{meant}», or another of {STAGES}"),
                 );
+                self.bad_stage(span, &format!("there is no stage «{name}»"), &fix);
+                if let Some(meant) = meant {
+                    self.propose(Replacement::new(span, meant));
+                }
                 return next;
             }
         };
@@ -259,6 +311,7 @@ impl<'t> Parser<'t> {
                     &format!("«{lower}» ends before this"),
                     "take it away, or write «|» before the next stage",
                 );
+                self.propose(self.ended(&tokens, next));
             }
             self.stages
                 .extend(stages.into_iter().map(|stage| (stage, span)));
@@ -308,6 +361,22 @@ impl<'t> Parser<'t> {
         (tokens, next)
     }
 
+    /// The stage without what is too much behind it; where that begins like a stage, with the «|» before it.
+    fn ended(&self, tokens: &Tokens<'t>, next: Option<usize>) -> Replacement {
+        let here = tokens.here();
+        if self.text.get(here.start..here.end).is_some_and(is_stage) {
+            return Replacement::insert(here.start, "| ");
+        }
+        let end = next.map_or(self.text.len(), |next| next - 1);
+        Replacement::remove(
+            self.text,
+            Span {
+                start: here.start,
+                end,
+            },
+        )
+    }
+
     fn stats(&mut self, tokens: &mut Tokens<'t>) -> Option<Stats> {
         let mut aggregates = Vec::new();
         while let Some(TokenKind::Word(word)) = tokens.peek() {
@@ -323,6 +392,13 @@ impl<'t> Parser<'t> {
                 "nothing is computed",
                 "write «count()», or another function of a field",
             );
+            let at = tokens.here().start;
+            let before = self.text.get(..at).unwrap_or_default();
+            let (before, after) = match before.ends_with(char::is_whitespace) {
+                true => ("", " "),
+                false => (" ", ""),
+            };
+            self.propose(Replacement::insert(at, format!("{before}count(){after}")));
             return None;
         }
         let mut by = Vec::new();
@@ -335,17 +411,26 @@ impl<'t> Parser<'t> {
     fn aggregate(&mut self, tokens: &mut Tokens<'t>) -> Option<Aggregate> {
         let (name, span) = tokens.word()?;
         let Some(function) = function(name) else {
-            self.error(
-                Code::UnknownFunction,
-                span,
-                &format!("there is no function «{name}»"),
-                &format!("write one of {FUNCTIONS}"),
-            );
+            let meant = nearest(name, FUNCTIONS.split(", "));
+            let (fix, replacement) = match meant {
+                Some(meant) => (
+                    format!("write «{meant}», or another of {FUNCTIONS}"),
+                    Some(Replacement::new(span, meant)),
+                ),
+                None if is_stage(name) => (
+                    "write «|» before the next stage".to_owned(),
+                    Some(Replacement::insert(span.start, "| ")),
+                ),
+                None => (format!("write one of {FUNCTIONS}"), None),
+            };
+            let message = format!("there is no function «{name}»");
+            self.error(Code::UnknownFunction, span, &message, &fix);
+            replacement.into_iter().for_each(|one| self.propose(one));
             return None;
         };
         let mut field = None;
         if tokens.take_if(TokenKind::Open) {
-            field = tokens.word().map(|(name, _)| FieldName::new(name));
+            field = tokens.word().map(|(name, span)| self.field(name, span));
             let here = tokens.here();
             if !self.close(tokens, here, "write «)» behind the field") {
                 return None;
@@ -392,7 +477,7 @@ impl<'t> Parser<'t> {
                 .iter()
                 .any(|span| name.eq_ignore_ascii_case(span));
             if !is_span || !tokens.take_if(TokenKind::Open) {
-                return Some(Key::Field(FieldName::new(name)));
+                return Some(Key::Field(parser.field(name, span)));
             }
             let key = parser.span_of_values(tokens)?;
             let closed = parser.close(tokens, span, "write «)» behind the width");
@@ -404,7 +489,8 @@ impl<'t> Parser<'t> {
     fn span_of_values(&mut self, tokens: &mut Tokens<'t>) -> Option<Key> {
         let mut field: FieldName = Field::TIMESTAMP.into();
         if tokens.comma_follows() {
-            field = FieldName::new(tokens.word()?.0);
+            let (name, span) = tokens.word()?;
+            field = self.field(name, span);
             tokens.take_if(TokenKind::Comma);
         }
         if field.kind() == FieldKind::Date {
@@ -474,8 +560,8 @@ impl<'t> Parser<'t> {
 
     fn names(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<FieldName>> {
         let nothing = ("no field is named", "write at least one");
-        self.list(tokens, nothing, |_, tokens| {
-            tokens.word().map(|(name, _)| FieldName::new(name))
+        self.list(tokens, nothing, |parser, tokens| {
+            tokens.word().map(|(name, span)| parser.field(name, span))
         })
     }
 
@@ -547,6 +633,8 @@ impl<'t> Parser<'t> {
         let closed = tokens.take_if(TokenKind::Close);
         if !closed {
             self.bad_stage(span, "this parenthesis is never closed", fix);
+            let end = tokens.here().start;
+            self.propose(Replacement::close(self.text, end, ')'));
         }
         closed
     }
@@ -572,6 +660,11 @@ impl<'t> Parser<'t> {
                 "this is no length of time",
                 "write one such as 30s, 5m, 1h, 1d, 1w, 1M or 1y",
             );
+            let written = self.text.get(here.start..here.end).unwrap_or_default();
+            self.propose(match function(written) {
+                Some(_) => Replacement::insert(here.start, "1h "),
+                None => Replacement::new(here, "1h"),
+            });
         }
         read
     }
@@ -600,12 +693,19 @@ impl<'t> Parser<'t> {
                 "nothing says which columns are wanted",
                 "end with «fields …», «stats …» or «top …»",
             );
+            let end = self.text.trim_end().len();
+            self.propose(Replacement::insert(end, " | fields @timestamp, message"));
         }
     }
 }
 
 fn is_name(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '%' | '*')
+}
+
+fn is_stage(word: &str) -> bool {
+    let mut stages = STAGES.split(", ");
+    stages.any(|stage| word.eq_ignore_ascii_case(stage))
 }
 
 fn function(name: &str) -> Option<Function> {
