@@ -129,6 +129,20 @@ impl Tally {
     }
 }
 
+impl Diagnostic {
+    /// Told of a text that stands so many bytes behind the beginning of another: its place in that one.
+    pub(crate) fn shift(&mut self, bytes: usize) {
+        let spans = self
+            .replacement
+            .iter_mut()
+            .map(|replacement| &mut replacement.span);
+        for span in spans.chain([&mut self.span]) {
+            span.start += bytes;
+            span.end += bytes;
+        }
+    }
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -169,12 +183,16 @@ pub enum Code {
     BadRegex,
     /// A value cannot be what the field holds.
     BadValue,
+    /// A query in brackets cannot stand there, or is never closed.
+    BadSubquery,
     /// Stages stand where only a condition can.
     Pipe,
     /// A stage is none, or not written as it should be.
     BadStage,
     /// There are too many stages.
     TooManyStages,
+    /// A formula of `eval` is none.
+    BadFormula,
     /// There is no such function.
     UnknownFunction,
     /// `and`, `or`, `not` in lower case are words.

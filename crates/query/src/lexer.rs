@@ -121,7 +121,47 @@ impl<'a> Lexer<'a> {
         next.is_some_and(|c| !c.is_whitespace())
     }
 
-    fn rest(&self) -> &'a str {
+    /// The length of the text.
+    pub(crate) fn end(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(crate) fn slice(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// Behind the spaces at that place, and behind that word and its spaces if it stands there.
+    pub(crate) fn behind_word(&self, word: &str, at: usize) -> usize {
+        let rest = self.slice(at, self.text.len()).trim_start();
+        let behind = rest
+            .strip_prefix(word)
+            .filter(|rest| rest.starts_with(char::is_whitespace));
+        self.text.len() - behind.map_or(rest, str::trim_start).len()
+    }
+
+    /// How far it is to the `]` that closes a bracket opened before that place; brackets inside are closed before, those
+    /// in quotes do not count.
+    pub(crate) fn length_to_bracket(&self, start: usize) -> Option<usize> {
+        let (mut open, mut quoted, mut escaped) = (0_usize, false, false);
+        let rest = self.slice(start, self.text.len());
+        for (at, c) in rest.char_indices() {
+            match c {
+                _ if escaped => {
+                    escaped = false;
+                    continue;
+                }
+                '\\' => escaped = true,
+                '"' => quoted = !quoted,
+                '[' if !quoted => open += 1,
+                ']' if !quoted && open == 0 => return Some(at),
+                ']' if !quoted => open -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    pub(crate) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 

@@ -66,13 +66,14 @@ pub use fold::{TextKey, fold, fold_into, lower, lower_into};
 pub use literal::{Literal, Number};
 pub use matches::matches;
 pub use near::nearest;
-pub use parser::{Parsed, parse};
+pub use parser::{Answer, Parsed, Subquery, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};
 pub use pipe::{
-    Aggregate, COMBINATIONS_MAX, Cell, Flow, Function, Groups, Interval, Key, Memory,
-    ParsedPipeline, PipeError, PipeRun, Pipeline, RowId, SortKey, SortOrder, Stage, Stats, Table,
-    apply_to_table, ask_for_text, fields_of_events, measure, parse_pipeline,
+    Aggregate, COMBINATIONS_MAX, Cell, Enrich, Enrichment, FUNCTIONS, Flow, Formula, Function,
+    FunctionInfo, Groups, Interval, Key, Memory, ParsedPipeline, PipeError, PipeRun, Pipeline,
+    Resources, RowId, SortKey, SortOrder, Stage, Stats, Table, apply_to_table, ask_for_text,
+    fields_of_events, measure, parse_pipeline,
 };
 pub use term::{Term, TermKind, addresses, terms};
 pub use time_step::TimeStep;

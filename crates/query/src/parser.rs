@@ -1,12 +1,14 @@
 //! The text of a query to its tree: a Pratt parser that goes on after mistakes and says where they are.
 
+use std::sync::Arc;
+
 use crate::condition::{Read, ValueReader};
 use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span, keep_proven};
 use crate::display::Quoted;
 use crate::lexer::{Kind, Lexeme, Lexer, Mode, Quotes};
 use crate::near::field_meant;
 use crate::pattern::Piece;
-use crate::{Condition, Context, Expr, FieldName, Pattern, Phrase, Regex, Test};
+use crate::{Condition, Context, Expr, FieldName, Literal, Pattern, Phrase, Regex, Test};
 
 /// The most errors, and the most warnings, that are told of one query.
 const DIAGNOSTICS_MAX: usize = 20;
@@ -64,7 +66,35 @@ pub(crate) struct Part {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The `|` that ends it; none where the text does.
     pub(crate) pipe: Option<Span>,
+    /// Queries in it whose values are not yet known.
+    pub(crate) subqueries: Vec<Subquery>,
 }
+
+/// A query in brackets: `source.ip in [search event.outcome:failure | top source.ip]`. Whoever runs the query around it
+/// runs it first, and reads the whole text again with its [`Answer`] in the [`Context`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subquery {
+    /// The byte of the whole text at which it begins.
+    pub start: usize,
+    /// The query.
+    pub text: Box<str>,
+    /// The field that is compared with what it gives.
+    pub field: FieldName,
+}
+
+/// What a [`Subquery`] gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// As [`Subquery::start`].
+    pub start: usize,
+    /// The values of the first column.
+    pub values: Arc<[Box<str>]>,
+}
+
+/// Queries in brackets of one condition at most: each is a search.
+const SUBQUERIES_MAX: usize = 4;
+/// So deep may queries stand in each other.
+const SUBQUERIES_DEEP: usize = 3;
 
 /// Reads the condition from `start` to the next `|` between clauses.
 pub(crate) fn parse_part(text: &str, start: usize, context: &Context) -> Part {
@@ -98,6 +128,8 @@ fn read(text: &str, start: usize, context: &Context, pipes: Pipes) -> Part {
         fields_meant: 0,
         stopped: false,
         diagnostics: Vec::new(),
+        subqueries: Vec::new(),
+        brackets: 0,
     };
     let limit = context.limits.text_bytes;
     if text.len() > limit {
@@ -153,6 +185,9 @@ struct Parser<'a> {
     /// After a limit was passed everything else reads as the end.
     stopped: bool,
     diagnostics: Vec<Diagnostic>,
+    subqueries: Vec<Subquery>,
+    /// How many queries in brackets there were.
+    brackets: usize,
 }
 
 impl Parser<'_> {
@@ -173,6 +208,7 @@ impl Parser<'_> {
             expr,
             diagnostics: self.diagnostics,
             pipe,
+            subqueries: self.subqueries,
         }
     }
 
@@ -288,7 +324,10 @@ impl Parser<'_> {
         let span = next.span;
         match next.kind {
             Kind::Field(name) => self.field_clause(&FieldName::new(&name), span),
-            Kind::Word(pieces) => self.bare_word(pieces, span),
+            Kind::Word(pieces) => match self.subquery_behind(&pieces) {
+                Some(open) => self.subquery(&pieces, span, open),
+                None => self.bare_word(pieces, span),
+            },
             Kind::Quoted(text, quotes) => {
                 self.check_quotes(quotes, span);
                 self.text_clause(&text, span)
@@ -418,6 +457,110 @@ impl Parser<'_> {
             condition => Test::Field(field.clone(), condition),
         };
         self.test(test, span)
+    }
+
+    /// Where the bracket of `field in [ … ]` opens, if that word is such a field.
+    fn subquery_behind(&self, pieces: &[Piece]) -> Option<usize> {
+        let ([Piece::Text(_)], None) = (pieces, &self.peeked) else {
+            return None;
+        };
+        let rest = self.lexer.rest();
+        let behind = rest.trim_start();
+        let keyword = behind
+            .get(..2)
+            .filter(|word| word.eq_ignore_ascii_case("in"))?;
+        let bracket = behind.get(keyword.len()..)?.trim_start();
+        let is_spaced = rest.len() > behind.len();
+        (is_spaced && bracket.starts_with('[')).then(|| self.lexer.end() - bracket.len())
+    }
+
+    /// `field in [ QUERY ]`: the values that the query gives, once they are known; no event before.
+    fn subquery(&mut self, pieces: &[Piece], name: Span, open: usize) -> Option<Expr> {
+        let [Piece::Text(field)] = pieces else {
+            return None;
+        };
+        let field = FieldName::new(field);
+        let start = self.lexer.behind_word("search", open + 1);
+        let Some(length) = self.lexer.length_to_bracket(start) else {
+            self.stop(
+                Code::BadSubquery,
+                Span {
+                    start: open,
+                    end: start,
+                },
+                "this bracket is never closed",
+                "write «]» behind the query",
+            );
+            return None;
+        };
+        let span = Span {
+            start: name.start,
+            end: start + length + 1,
+        };
+        let text = self.lexer.slice(start, start + length);
+        self.lexer.go_back(span.end);
+        if self.pipes == Pipes::Refused {
+            let fix = "ask in a search, or write the values: «field:(a OR b)»";
+            self.error(
+                Code::BadSubquery,
+                span,
+                "a condition alone holds no query",
+                fix,
+            );
+            return None;
+        }
+        if self.context.subquery_depth >= SUBQUERIES_DEEP {
+            let message = format!("queries stand more than {SUBQUERIES_DEEP} deep in each other");
+            self.error(
+                Code::BadSubquery,
+                span,
+                &message,
+                "ask for the innermost one by itself",
+            );
+            return None;
+        }
+        self.brackets += 1;
+        if self.brackets > SUBQUERIES_MAX {
+            let message = format!("there are more than {SUBQUERIES_MAX} queries in brackets");
+            self.error(Code::BadSubquery, span, &message, "ask in several queries");
+            return None;
+        }
+        self.check_subquery(text, start);
+        let answers = &self.context.answers;
+        let answer = answers.iter().find(|answer| answer.start == start);
+        let Some(answer) = answer else {
+            self.subqueries.push(Subquery {
+                start,
+                text: text.into(),
+                field,
+            });
+            return Some(Expr::None);
+        };
+        let values: Box<[Literal]> = answer
+            .values
+            .iter()
+            .map(|value| Literal::new(value))
+            .collect();
+        let condition = match &*values {
+            [] => return Some(Expr::None),
+            [only] => Condition::Is(only.clone()),
+            _ => Condition::OneOf(values),
+        };
+        self.condition(&field, condition, span)
+    }
+
+    /// Tells of mistakes inside the query in brackets.
+    fn check_subquery(&mut self, text: &str, start: usize) {
+        let inside = Context {
+            subquery_depth: self.context.subquery_depth + 1,
+            answers: Vec::new(),
+            ..self.context.clone()
+        };
+        let read = crate::pipe::read(text, &inside);
+        for mut mistake in read.diagnostics {
+            mistake.shift(start);
+            self.diagnostics.push(mistake);
+        }
     }
 
     fn bare_word(&mut self, pieces: Vec<Piece>, span: Span) -> Option<Expr> {

@@ -3,6 +3,9 @@
 //! | written | gives |
 //! | --- | --- |
 //! | `where CONDITION` | only what meets the condition, written like a filter; behind a table of its columns |
+//! | `eval name = FORMULA` | a value computed, under that name |
+//! | `parse f "text <a> <b:int>"` | fields by a template of the parser definitions, which may match anywhere in `f` |
+//! | `lookup TABLE on f with a, b` | fields `TABLE.a`, `TABLE.b` from a table of the site's own |
 //! | `stats count(), sum(f) as x by g, bucket(1h)` | a row for each combination of values |
 //! | `timechart 1h count() by f` | the same over time, oldest first |
 //! | `top 10 f, g` · `rare 10 f` | the most, the least frequent values |
@@ -18,6 +21,8 @@
 
 mod aggregate;
 mod distinct;
+mod enrichment;
+mod formula;
 mod memory;
 mod parse;
 mod percentiles;
@@ -25,7 +30,10 @@ mod run;
 mod stats;
 mod table;
 
+pub use enrichment::{Enrich, Enrichment, Resources};
+pub use formula::{FUNCTIONS, Formula, FunctionInfo};
 pub use memory::Memory;
+pub(crate) use parse::read;
 pub use parse::{ParsedPipeline, parse_pipeline};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
 pub use stats::{COMBINATIONS_MAX, Groups, RowId, measure};
@@ -44,22 +52,36 @@ pub struct Pipeline {
     pub stages: Vec<Stage>,
 }
 
-/// The fields of events that the stages ask about. Behind the first table there are only its columns.
+/// The fields of events that the stages ask about; not those that a stage before has computed. Behind the first table
+/// there are only its columns.
 #[must_use]
 pub fn fields_of_events(stages: &[Stage]) -> Vec<FieldName> {
-    let fields_of = |stage: &Stage| -> Vec<FieldName> {
-        match stage {
-            Stage::Where(expr) => expr.fields().into_iter().cloned().collect(),
-            Stage::Stats(stats) => stats.fields(),
-            Stage::Fields(fields) | Stage::Dedup(fields) => fields.clone(),
-            Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => Vec::new(),
-        }
+    let mut asked: Vec<FieldName> = Vec::new();
+    let mut computed: Vec<FieldName> = Vec::new();
+    let mut ask = |fields: Vec<FieldName>, computed: &[FieldName]| {
+        asked.extend(fields.into_iter().filter(|field| !computed.contains(field)));
     };
-    let of_events = stages.iter().take(table_at(stages));
-    let mut fields: Vec<FieldName> = of_events.flat_map(fields_of).collect();
-    fields.sort();
-    fields.dedup();
-    fields
+    for stage in stages.iter().take(table_at(stages)) {
+        match stage {
+            Stage::Where(expr) => ask(expr.fields().into_iter().cloned().collect(), &computed),
+            Stage::Eval(formulas) => {
+                for (name, formula) in formulas {
+                    ask(formula.fields(), &computed);
+                    computed.push(FieldName::new(name));
+                }
+            }
+            Stage::Enrich(enrichment) => {
+                ask(vec![enrichment.field.clone()], &computed);
+                computed.extend(enrichment.names.iter().cloned());
+            }
+            Stage::Stats(stats) => ask(stats.fields(), &computed),
+            Stage::Fields(fields) | Stage::Dedup(fields) => ask(fields.clone(), &computed),
+            Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => {}
+        }
+    }
+    asked.sort();
+    asked.dedup();
+    asked
 }
 
 /// Whether a stage asks about the raw text of events.
@@ -87,6 +109,10 @@ pub enum Stage {
     Where(Expr),
     /// A row for each combination of the keys' values.
     Stats(Stats),
+    /// Values computed and named.
+    Eval(Vec<(Box<str>, Formula)>),
+    /// Fields added because of another's value.
+    Enrich(Enrichment),
     /// Rows in that order.
     Sort(Vec<SortKey>),
     /// The first so many.

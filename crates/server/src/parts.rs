@@ -32,6 +32,8 @@ pub struct Parts {
     pub imports: Arc<Imports>,
     /// What is known of products.
     pub products: Arc<dyn Products>,
+    /// What queries can use beyond the events.
+    pub lookups: Arc<dyn query::Resources>,
     /// How the rest is doing.
     pub vitals: Arc<dyn Vitals>,
     /// Takes the record of each search.

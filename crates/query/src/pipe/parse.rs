@@ -2,10 +2,11 @@
 
 use event::{Field, FieldKind};
 
-use super::{Aggregate, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
+use super::formula;
+use super::{Aggregate, Enrichment, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
 use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span, keep_proven};
 use crate::near::{field_meant, nearest};
-use crate::parser::{Part, parse_part};
+use crate::parser::{Part, Subquery, parse_part};
 use crate::{Context, Expr, FieldName, TimeStep};
 
 /// Stages of a pipeline at most.
@@ -15,7 +16,7 @@ const NAMES_MAX: usize = 64;
 /// Rows of `top`, `rare`, `head` and `tail` where no number is given.
 const ROWS: usize = 10;
 
-const STAGES: &str = "where, stats, timechart, top, rare, fields, sort, head, tail, dedup, rename";
+const STAGES: &str = "where, eval, parse, lookup, stats, timechart, top, rare, fields, sort, head, tail, dedup, rename";
 const FUNCTIONS: &str =
     "count, sum, avg, min, max, dc, values, first, last, rate, stddev, median, p1 to p99";
 
@@ -26,6 +27,8 @@ pub struct ParsedPipeline {
     pub pipeline: Pipeline,
     /// What is wrong, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// Queries in brackets whose values are not yet known; the conditions with them match nothing.
+    pub subqueries: Vec<Subquery>,
 }
 
 impl ParsedPipeline {
@@ -65,12 +68,14 @@ pub fn parse_pipeline(text: &str, context: &Context) -> ParsedPipeline {
     parsed
 }
 
-fn read(text: &str, context: &Context) -> ParsedPipeline {
+/// As [`parse_pipeline`], but what is proposed to be written instead is not tried out.
+pub(crate) fn read(text: &str, context: &Context) -> ParsedPipeline {
     let mut parser = Parser {
         text,
         context,
         stages: Vec::new(),
         diagnostics: Vec::new(),
+        subqueries: Vec::new(),
     };
     let (filter, mut next) = parser.condition(0);
     while let Some(start) = next {
@@ -97,6 +102,7 @@ fn read(text: &str, context: &Context) -> ParsedPipeline {
             stages: parser.stages.into_iter().map(|(stage, _)| stage).collect(),
         },
         diagnostics: parser.diagnostics,
+        subqueries: parser.subqueries,
     }
 }
 
@@ -106,6 +112,7 @@ struct Parser<'t> {
     /// With the places of their names.
     stages: Vec<(Stage, Span)>,
     diagnostics: Vec<Diagnostic>,
+    subqueries: Vec<Subquery>,
 }
 
 /// A piece of a stage and its place.
@@ -237,8 +244,10 @@ impl<'t> Parser<'t> {
             expr,
             diagnostics,
             pipe,
+            subqueries,
         } = parse_part(self.text, start, self.context);
         self.diagnostics.extend(diagnostics);
+        self.subqueries.extend(subqueries);
         (expr, pipe.map(|pipe| pipe.end))
     }
 
@@ -288,6 +297,11 @@ impl<'t> Parser<'t> {
             "sort" => self.sort(&mut tokens).map(|keys| vec![Stage::Sort(keys)]),
             "head" => Some(vec![Stage::Head(self.number(&mut tokens).unwrap_or(ROWS))]),
             "tail" => Some(vec![Stage::Tail(self.number(&mut tokens).unwrap_or(ROWS))]),
+            "eval" | "extend" => return self.eval(span),
+            "parse" => return self.parse(span),
+            "lookup" => self
+                .lookup(&mut tokens)
+                .map(|enrichment| vec![Stage::Enrich(enrichment)]),
             "rename" => self
                 .rename(&mut tokens)
                 .map(|names| vec![Stage::Rename(names)]),
@@ -563,6 +577,182 @@ impl<'t> Parser<'t> {
         self.list(tokens, nothing, |parser, tokens| {
             tokens.word().map(|(name, span)| parser.field(name, span))
         })
+    }
+
+    /// `eval NAME = FORMULA, …`, from behind its name on; gives where the next stage begins.
+    fn eval(&mut self, stage: Span) -> Option<usize> {
+        let mut at = stage.end;
+        let mut formulas = Vec::new();
+        loop {
+            let (name, after) = self.name_before_equals(at)?;
+            let read = formula::parse(self.text, after, self.context);
+            let (formula, end) = match read {
+                Ok(read) => read,
+                Err(mistake) => {
+                    self.diagnostics.push(mistake);
+                    return self.next_stage(after);
+                }
+            };
+            formulas.push((name, formula));
+            let rest = self.text.get(end..).unwrap_or_default();
+            match rest.chars().next() {
+                Some(',') if formulas.len() < NAMES_MAX => at = end + 1,
+                Some('|') => {
+                    self.stages.push((Stage::Eval(formulas), stage));
+                    return Some(end + 1);
+                }
+                None => {
+                    self.stages.push((Stage::Eval(formulas), stage));
+                    return None;
+                }
+                Some(other) => {
+                    let span = Span {
+                        start: end,
+                        end: end + other.len_utf8(),
+                    };
+                    let message = "the formula ends before this";
+                    let fix = "write an operator, «,» before the next formula, or «|» before the next stage";
+                    self.error(Code::BadFormula, span, message, fix);
+                    return self.next_stage(end);
+                }
+            }
+        }
+    }
+
+    /// `parse FIELD "TEMPLATE"`, from behind its name on; gives where the next stage begins.
+    fn parse(&mut self, stage: Span) -> Option<usize> {
+        let rest = self.text.get(stage.end..).unwrap_or_default();
+        let start = stage.end + rest.len() - rest.trim_start().len();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let name = rest.get(..length).unwrap_or_default();
+        let name = if name.is_empty() { "message" } else { name };
+        let behind = start + length;
+        let quoted = formula::quoted(self.text, behind);
+        let (template, end) = match quoted {
+            Ok(found) => found,
+            Err(mistake) => {
+                self.diagnostics.push(mistake);
+                return self.next_stage(behind);
+            }
+        };
+        let span = Span { start: behind, end };
+        let read = match &self.context.resources {
+            Some(resources) => resources.template(&template),
+            None => Err("templates cannot be used here".to_owned()),
+        };
+        match read {
+            Ok(source) => {
+                let enrichment = Enrichment {
+                    field: self.field(name, Span { start, end: behind }),
+                    names: source
+                        .names()
+                        .iter()
+                        .map(|name| FieldName::new(name))
+                        .collect(),
+                    source,
+                };
+                self.stages.push((Stage::Enrich(enrichment), stage));
+            }
+            Err(problem) => {
+                let fix = "write it as in a parser definition: «Failed <x> for <user.name> from <source.ip>»";
+                self.error(Code::BadStage, span, &problem, fix);
+            }
+        }
+        let (mut tokens, next) = self.tokens(end);
+        if tokens.peek().is_some() {
+            let fix = "take it away, or write «|» before the next stage";
+            self.bad_stage(tokens.here(), "«parse» ends before this", fix);
+            tokens.word();
+        }
+        next
+    }
+
+    /// `lookup TABLE on FIELD with a, b`.
+    fn lookup(&mut self, tokens: &mut Tokens<'t>) -> Option<Enrichment> {
+        const FORM: &str = "write «lookup TABLE on FIELD», and «with a, b» for some of its columns";
+        let here = tokens.here();
+        let Some((name, span)) = tokens.word() else {
+            self.bad_stage(here, "no table is named", FORM);
+            return None;
+        };
+        let Some(tables) = &self.context.resources else {
+            self.bad_stage(span, "tables cannot be used here", "ask in a search");
+            return None;
+        };
+        let source = match tables.lookup(name) {
+            Ok(source) => source,
+            Err(problem) => {
+                let fix = format!("name one of these: {}", tables.lookups().join(", "));
+                self.bad_stage(span, &problem, &fix);
+                return None;
+            }
+        };
+        let key = if tokens.keyword("on") {
+            tokens.word()
+        } else {
+            None
+        };
+        let Some((key, key_span)) = key else {
+            self.bad_stage(tokens.here(), "the field is not named", FORM);
+            return None;
+        };
+        let all = source.names();
+        let mut names: Vec<FieldName> = all.iter().map(|name| FieldName::new(name)).collect();
+        if tokens.keyword("with") {
+            let here = tokens.here();
+            let wanted = self.names(tokens)?;
+            let under = |wanted: &FieldName| format!("{name}.{}", wanted.name());
+            if let Some(unknown) = wanted.iter().find(|wanted| !all.contains(&under(wanted))) {
+                let message = format!("«{name}» has no column «{}»", unknown.name());
+                self.bad_stage(here, &message, &format!("it has {}", all.join(", ")));
+                return None;
+            }
+            names = wanted
+                .iter()
+                .map(|wanted| FieldName::new(&under(wanted)))
+                .collect();
+        }
+        Some(Enrichment {
+            field: self.field(key, key_span),
+            names,
+            source,
+        })
+    }
+
+    /// The name of what is computed, and where its formula begins; what is wrong is told.
+    fn name_before_equals(&mut self, at: usize) -> Option<(Box<str>, usize)> {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let start = at + rest.len() - rest.trim_start().len();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let name = rest.get(..length).unwrap_or_default();
+        let behind = rest.get(length..).unwrap_or_default();
+        let equals = behind.trim_start().strip_prefix('=');
+        match equals {
+            Some(formula) if !name.is_empty() => {
+                Some((name.into(), self.text.len() - formula.len()))
+            }
+            _ => {
+                let span = Span {
+                    start,
+                    end: start + length,
+                };
+                let fix = "write «eval NAME = FORMULA», such as «eval mb = source.bytes / 1000000»";
+                self.error(
+                    Code::BadFormula,
+                    span,
+                    "a name and «=» are missing here",
+                    fix,
+                );
+                None
+            }
+        }
+    }
+
+    /// Where the stage behind the next `|` begins.
+    fn next_stage(&self, at: usize) -> Option<usize> {
+        self.tokens(at).1
     }
 
     fn rename(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<(Box<str>, Box<str>)>> {

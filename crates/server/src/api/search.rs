@@ -193,7 +193,7 @@ pub(crate) async fn stream(
     MayRead(actor): MayRead,
     Params(params): Params<SearchParams>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (question, pipeline) = params.read(&app)?;
+    let (question, pipeline) = params.read(&app).await?;
     if !pipeline.stages.is_empty() {
         let detail = "a table comes as a whole: ask /api/v1/search, or for events without stages";
         return Err(Problem::field("q", detail));
@@ -249,7 +249,7 @@ async fn answer(
     actor: &registry::Actor,
     params: SearchParams,
 ) -> Result<Json<SearchAnswer>, Problem> {
-    let (question, pipeline) = params.read(app)?;
+    let (question, pipeline) = params.read(app).await?;
     if !pipeline.stages.is_empty() {
         let table = table(app, actor, &params, question, pipeline).await?;
         return Ok(Json(SearchAnswer::Table(table)));
@@ -276,9 +276,9 @@ struct Asked {
 }
 
 impl SearchParams {
-    fn read(&self, app: &App) -> Result<(Question, Pipeline), Problem> {
+    async fn read(&self, app: &App) -> Result<(Question, Pipeline), Problem> {
         let (q, from, to) = (self.q.as_deref(), self.from.as_deref(), self.to.as_deref());
-        Question::read_pipeline(app, q, from, to)
+        Question::read_pipeline(app, q, from, to).await
     }
 
     fn asked(&self, question: &Question) -> Result<Asked, Problem> {
