@@ -123,6 +123,21 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The word by which it is written; `top`, `rare` and `timechart` are stages in a row.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Where(_) => "where",
+            Self::Stats(_) => "stats",
+            Self::Sort(_) => "sort",
+            Self::Head(_) => "head",
+            Self::Tail(_) => "tail",
+            Self::Dedup(_) => "dedup",
+            Self::Fields(_) => "fields",
+            Self::Rename(_) => "rename",
+        }
+    }
+
     /// Whether it makes a table of events.
     #[must_use]
     pub fn makes_table(&self) -> bool {

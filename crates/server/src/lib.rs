@@ -39,6 +39,7 @@ mod pipes;
 mod problem;
 mod question;
 mod routes;
+mod said;
 mod searches;
 
 pub use access::Access;

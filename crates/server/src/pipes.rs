@@ -33,9 +33,35 @@ pub(crate) fn run(
     cancel: Cancel,
 ) -> Result<Piped, SearchError> {
     let scope = question.scope(budget, cancel);
+    match method(pipeline) {
+        Method::Counted(field, count) => counted(index, scope, pipeline, field, count),
+        Method::Each(wanted) => gone_through(index, &scope, pipeline, &wanted),
+    }
+}
+
+/// How the events of a pipeline are gone through.
+pub(crate) enum Method<'p> {
+    /// Not at all: the values of a column are counted; the counts' column is named so.
+    Counted(&'p FieldName, &'p str),
+    /// Each, with so much of it.
+    Each(Wanted),
+}
+
+impl Method<'_> {
+    /// What it wants of events.
+    pub(crate) fn wanted(&self) -> Wanted {
+        match self {
+            Self::Counted(field, _) => Wanted::Columns(field.column().into_iter().collect()),
+            Self::Each(wanted) => wanted.clone(),
+        }
+    }
+}
+
+/// From columns where they suffice, else over the events.
+pub(crate) fn method(pipeline: &Pipeline) -> Method<'_> {
     match pipeline.counted_field() {
-        Some((field, count)) => counted(index, scope, pipeline, field, count),
-        None => gone_through(index, &scope, pipeline),
+        Some((field, count)) => Method::Counted(field, count),
+        None => Method::Each(wanted(pipeline)),
     }
 }
 
@@ -79,20 +105,26 @@ fn counted(
 }
 
 /// The pipeline over every event.
-fn gone_through(index: &Index, scope: &Scope, pipeline: &Pipeline) -> Result<Piped, SearchError> {
+fn gone_through(
+    index: &Index,
+    scope: &Scope,
+    pipeline: &Pipeline,
+    wanted: &Wanted,
+) -> Result<Piped, SearchError> {
     let mut run = PipeRun::new(&pipeline.stages, ROWS_BYTES_MAX);
     let mut failed = None;
-    let each = index.each(scope, &wanted(pipeline), &mut |event| match run
-        .as_mut()
-        .map(|run| run.push(event))
-    {
-        Some(Ok(Flow::More)) => ControlFlow::Continue(()),
-        Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
-        Some(Err(error)) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
+    let each = index.each(
+        scope,
+        wanted,
+        &mut |event| match run.as_mut().map(|run| run.push(event)) {
+            Some(Ok(Flow::More)) => ControlFlow::Continue(()),
+            Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
+            Some(Err(error)) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
     let table = match (failed, run) {
         (Some(error), _) => Err(error),
         (None, Some(run)) => run.finish(),

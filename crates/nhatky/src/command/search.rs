@@ -25,6 +25,9 @@ async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
     let mut query = vec![("q", args.query.as_str())];
     query.extend(args.span.from.as_deref().map(|from| ("from", from)));
     query.extend(args.span.to.as_deref().map(|to| ("to", to)));
+    if args.explain {
+        return explain(client, query, args, texts).await;
+    }
     let (hits, reply) = fetch(client, &query, args.limit).await?;
     if let Some(columns) = reply["columns"].as_array() {
         return show_table(columns, &reply, args, texts);
@@ -39,6 +42,23 @@ async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
         output::line(&table.trim_fmt())?;
     }
     summary(client, &query, &reply, hits.len(), texts).await
+}
+
+/// How the query is answered, and what it costs.
+async fn explain(
+    client: &Client,
+    mut query: Vec<(&str, &str)>,
+    args: &Search,
+    texts: &Texts,
+) -> Result<()> {
+    query.push(("run", "true"));
+    let reply = client.get("/api/v1/explain", &query).await?;
+    if args.json {
+        return output::json(&reply);
+    }
+    let said = reply["text"][texts.language().code()].as_str();
+    let lines = said.unwrap_or_default().lines().map(terminal::harmless);
+    lines.into_iter().try_for_each(|line| output::line(&line))
 }
 
 /// What a query with stages gives: a table, or an object a row.

@@ -9,6 +9,8 @@ pub(crate) mod audit;
 pub(crate) mod coach;
 pub(crate) mod detections;
 pub(crate) mod events;
+pub(crate) mod explain;
+mod explain_text;
 pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
@@ -48,6 +50,7 @@ pub(crate) struct List<T> {
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(search::search, search::search_by_body))
+        .routes(routes!(explain::explain, explain::explain_by_body))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
         .routes(routes!(unparsed::unparsed))
