@@ -39,6 +39,7 @@
     clippy::cast_possible_wrap
 )]
 
+mod complete;
 mod condition;
 mod context;
 mod date;
@@ -57,6 +58,7 @@ mod pipe;
 mod term;
 mod token;
 
+pub use complete::{Completion, Names, Offer, OfferKind, Place, ValuePart, complete};
 pub use context::{Context, Limits};
 pub use date::{instant, seconds};
 pub use diagnostic::{Code, Diagnostic, Replacement, Severity, Span};
@@ -64,7 +66,7 @@ pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};
 pub use literal::{Literal, Number};
 pub use matches::matches;
-pub use near::nearest;
+pub use near::{field_meant, nearest};
 pub use parser::{Parsed, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};

@@ -22,6 +22,7 @@ mod stats;
 mod table;
 
 pub use parse::{ParsedPipeline, parse_pipeline};
+pub(crate) use parse::{function_names, is_name, next_stage, read as read_pipeline, stage_names};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
 pub use table::{Cell, Table};
 

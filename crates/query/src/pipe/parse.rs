@@ -63,7 +63,8 @@ pub fn parse_pipeline(text: &str, context: &Context) -> ParsedPipeline {
     parsed
 }
 
-fn read(text: &str, context: &Context) -> ParsedPipeline {
+/// [`parse_pipeline`], without trying what is proposed.
+pub(crate) fn read(text: &str, context: &Context) -> ParsedPipeline {
     let mut parser = Parser {
         text,
         context,
@@ -659,13 +660,33 @@ impl<'t> Parser<'t> {
     }
 }
 
-fn is_name(c: char) -> bool {
+pub(crate) fn is_name(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '%' | '*')
 }
 
+/// The names of the stages.
+pub(crate) fn stage_names() -> impl Iterator<Item = &'static str> {
+    STAGES.split(", ")
+}
+
+/// The names of the functions of `stats`, but for percentiles.
+pub(crate) fn function_names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.split(", ").filter(|name| !name.contains(' '))
+}
+
+/// Where the stage behind the one that begins there begins.
+pub(crate) fn next_stage(text: &str, start: usize, context: &Context) -> Option<usize> {
+    let parser = Parser {
+        text,
+        context,
+        stages: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    parser.tokens(start).1
+}
+
 fn is_stage(word: &str) -> bool {
-    let mut stages = STAGES.split(", ");
-    stages.any(|stage| word.eq_ignore_ascii_case(stage))
+    stage_names().any(|stage| word.eq_ignore_ascii_case(stage))
 }
 
 fn function(name: &str) -> Option<Function> {

@@ -7,6 +7,7 @@
 pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod coach;
+pub(crate) mod complete;
 pub(crate) mod detections;
 pub(crate) mod events;
 pub(crate) mod explain;
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(search::search, search::search_by_body))
         .routes(routes!(explain::explain, explain::explain_by_body))
+        .routes(routes!(complete::complete))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
         .routes(routes!(unparsed::unparsed))

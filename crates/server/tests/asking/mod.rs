@@ -1,5 +1,6 @@
 //! What helps with asking: how a search is answered.
 
+mod complete;
 mod explain;
 
 /// A query as a part of an address.
