@@ -33,6 +33,7 @@ mod health;
 mod http;
 mod imports;
 mod metrics;
+mod nothing;
 mod own_records;
 mod parts;
 mod pipes;

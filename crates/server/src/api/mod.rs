@@ -24,6 +24,7 @@ pub(crate) mod tail;
 pub(crate) mod tokens;
 pub(crate) mod top;
 pub(crate) mod unparsed;
+pub(crate) mod why_nothing;
 
 use axum::extract::DefaultBodyLimit;
 use event::{Entity, EntityKind};
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(complete::complete))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
+        .routes(routes!(why_nothing::why_nothing))
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
         .routes(routes!(fields::fields))

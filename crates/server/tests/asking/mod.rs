@@ -2,6 +2,7 @@
 
 mod complete;
 mod explain;
+mod why_nothing;
 
 /// A query as a part of an address.
 fn encoded(text: &str) -> String {
