@@ -7,6 +7,7 @@ use query::{FieldName, Groups, Key, Memory, PipeError, Stats, Table};
 
 use crate::bits::Bits;
 use crate::column_stats::ColumnStats;
+use crate::each::Wanted;
 use crate::run::{Collector, Run};
 use crate::schema::{Column, Layout};
 use crate::scope::{Covered, Scope, SearchError, depth_of, depth_of_field};
@@ -151,6 +152,20 @@ impl Collector for Rows<'_> {
 
     fn is_done(&self) -> bool {
         self.failed.is_some()
+    }
+}
+
+impl Wanted {
+    /// What [`Index::stats`](crate::Index::stats) reads of events: columns where they hold all that it asks about.
+    #[must_use]
+    pub fn for_stats(stats: &Stats) -> Self {
+        match ColumnStats::new(stats) {
+            Some(columns) => {
+                let columns = columns.columns();
+                Self::Columns(columns.into_iter().map(|column| column.field).collect())
+            }
+            None => Self::Events(depth_of_stats(stats)),
+        }
     }
 }
 

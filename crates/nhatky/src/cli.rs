@@ -179,6 +179,9 @@ pub(crate) struct Search {
     /// How many events at most.
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,
+    /// Runs it and tells how it is answered: by what each condition, of which parts, and at what cost.
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// One JSON object a line, also on a terminal.
     #[arg(long)]
     pub(crate) json: bool,

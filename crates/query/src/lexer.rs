@@ -76,11 +76,44 @@ pub(crate) enum Comparison {
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    trail: Trail,
+}
+
+/// What was read last, for whoever asks what may be written next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trail {
+    /// The token before the last one.
+    pub(crate) before: Option<(Mode, Span)>,
+    /// The last token.
+    pub(crate) last: Option<(Mode, Span)>,
+    /// What was wanted where the text ended.
+    pub(crate) wanted: Option<Mode>,
+}
+
+impl Trail {
+    fn note(&mut self, mode: Mode, lexeme: &Lexeme) {
+        if lexeme.kind == Kind::End {
+            self.wanted.get_or_insert(mode);
+            return;
+        }
+        // A token that is read again, as something else, is no further one.
+        if self
+            .last
+            .is_none_or(|(_, last)| last.start != lexeme.span.start)
+        {
+            self.before = self.last;
+        }
+        self.last = Some((mode, lexeme.span));
+    }
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            trail: Trail::default(),
+        }
     }
 
     /// The whole text.
@@ -100,7 +133,14 @@ impl<'a> Lexer<'a> {
             start,
             end: self.at,
         };
-        Lexeme { kind, span }
+        let lexeme = Lexeme { kind, span };
+        self.trail.note(mode, &lexeme);
+        lexeme
+    }
+
+    /// What was read last.
+    pub(crate) fn trail(&self) -> Trail {
+        self.trail
     }
 
     /// Reads again from there: the start of a token that was read.

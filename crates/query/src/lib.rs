@@ -39,6 +39,7 @@
     clippy::cast_possible_wrap
 )]
 
+mod complete;
 mod condition;
 mod context;
 mod date;
@@ -58,6 +59,7 @@ mod term;
 mod time_step;
 mod token;
 
+pub use complete::{Completion, Names, Offer, OfferKind, Place, ValuePart, complete};
 pub use context::{Context, Limits};
 pub use date::{instant, seconds};
 pub use diagnostic::{Code, Diagnostic, Replacement, Severity, Span};
@@ -65,7 +67,7 @@ pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};
 pub use literal::{Literal, Number};
 pub use matches::matches;
-pub use near::nearest;
+pub use near::{field_meant, nearest};
 pub use parser::{Answer, Parsed, Subquery, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};

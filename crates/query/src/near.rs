@@ -73,8 +73,9 @@ const OTHER_NAMES: [(&str, &str); 27] = [
     ("user", "user.name"),
 ];
 
-/// The known field that was probably meant by a name that none has.
-pub(crate) fn field_meant(name: &str) -> Option<&'static str> {
+/// The known field that was probably meant by a name that none has: one near it, or what other products call so.
+#[must_use]
+pub fn field_meant(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let other = OTHER_NAMES.iter().find(|(other, _)| *other == lower);
     let known = || Field::all().map(Field::name);

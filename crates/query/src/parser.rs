@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::condition::{Read, ValueReader};
 use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span, keep_proven};
 use crate::display::Quoted;
-use crate::lexer::{Kind, Lexeme, Lexer, Mode, Quotes};
+use crate::lexer::{Kind, Lexeme, Lexer, Mode, Quotes, Trail};
 use crate::near::field_meant;
 use crate::pattern::Piece;
 use crate::{Condition, Context, Expr, FieldName, Literal, Pattern, Phrase, Regex, Test};
@@ -101,6 +101,30 @@ pub(crate) fn parse_part(text: &str, start: usize, context: &Context) -> Part {
     read(text, start, context, Pipes::End)
 }
 
+/// Where a text that is still being written ends.
+pub(crate) struct Ending {
+    pub(crate) part: Part,
+    /// What was read last.
+    pub(crate) trail: Trail,
+    /// The last field of a clause, and where its name begins.
+    pub(crate) field: Option<(FieldName, usize)>,
+    /// Whether AND and OR have something to join there.
+    pub(crate) joins: bool,
+}
+
+/// Reads the condition from `start` to the next `|` between clauses or to the end, and tells what stands there.
+pub(crate) fn parse_to_end(text: &str, start: usize, context: &Context) -> Ending {
+    let mut parser = Parser::new(text, start, context, Pipes::End);
+    let (expr, pipe) = parser.query();
+    let (trail, field) = (parser.lexer.trail(), parser.field.take());
+    Ending {
+        joins: parser.joins.unwrap_or(false),
+        part: parser.finish(expr, pipe),
+        trail,
+        field,
+    }
+}
+
 /// What a `|` between clauses is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pipes {
@@ -115,22 +139,7 @@ fn read(text: &str, start: usize, context: &Context, pipes: Pipes) -> Part {
         start,
         end: text.len(),
     };
-    let mut lexer = Lexer::new(text);
-    lexer.go_back(start);
-    let mut parser = Parser {
-        lexer,
-        peeked: None,
-        context,
-        pipes,
-        depth: 0,
-        clauses: 0,
-        regexes: 0,
-        fields_meant: 0,
-        stopped: false,
-        diagnostics: Vec::new(),
-        subqueries: Vec::new(),
-        brackets: 0,
-    };
+    let mut parser = Parser::new(text, start, context, pipes);
     let limit = context.limits.text_bytes;
     if text.len() > limit {
         parser.stop(
@@ -180,6 +189,10 @@ struct Parser<'a> {
     depth: usize,
     clauses: usize,
     regexes: usize,
+    /// The last field of a clause, and where its name begins.
+    field: Option<(FieldName, usize)>,
+    /// Whether a clause stood before the end when that was reached.
+    joins: Option<bool>,
     /// How often it was asked which field was meant.
     fields_meant: usize,
     /// After a limit was passed everything else reads as the end.
@@ -190,7 +203,28 @@ struct Parser<'a> {
     brackets: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    fn new(text: &'a str, start: usize, context: &'a Context, pipes: Pipes) -> Self {
+        let mut lexer = Lexer::new(text);
+        lexer.go_back(start);
+        Self {
+            lexer,
+            peeked: None,
+            context,
+            pipes,
+            depth: 0,
+            clauses: 0,
+            regexes: 0,
+            field: None,
+            joins: None,
+            fields_meant: 0,
+            stopped: false,
+            diagnostics: Vec::new(),
+            subqueries: Vec::new(),
+            brackets: 0,
+        }
+    }
+
     fn finish(mut self, expr: Expr, pipe: Option<Span>) -> Part {
         let mut room = [DIAGNOSTICS_MAX; 2];
         self.diagnostics.retain(|found| {
@@ -240,6 +274,9 @@ impl Parser<'_> {
         loop {
             let next = self.peek(scope.mode());
             let span = next.span;
+            if next.kind == Kind::End {
+                self.joins.get_or_insert(left.is_some());
+            }
             let (power, written) = match next.kind {
                 Kind::End | Kind::Close => return left,
                 Kind::Pipe if self.pipes == Pipes::End => return left,
@@ -306,7 +343,11 @@ impl Parser<'_> {
 
     fn clause(&mut self, scope: Scope<'_>) -> Option<Expr> {
         match self.peek(scope.mode()).kind {
-            Kind::End | Kind::Close | Kind::And | Kind::Or | Kind::Not => return None,
+            Kind::End => {
+                self.joins.get_or_insert(false);
+                return None;
+            }
+            Kind::Close | Kind::And | Kind::Or | Kind::Not => return None,
             Kind::Pipe if self.pipes == Pipes::End => return None,
             _ => {}
         }
@@ -407,6 +448,7 @@ impl Parser<'_> {
 
     fn field_clause(&mut self, field: &FieldName, name: Span) -> Option<Expr> {
         self.warn_of_unknown(field, name);
+        self.field = Some((field.clone(), name.start));
         let next = self.take(Mode::Value);
         let span = Span {
             start: name.start,

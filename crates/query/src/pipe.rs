@@ -35,6 +35,7 @@ pub use formula::{FUNCTIONS, Formula, FunctionInfo};
 pub use memory::Memory;
 pub(crate) use parse::read;
 pub use parse::{ParsedPipeline, parse_pipeline};
+pub(crate) use parse::{function_names, is_name, next_stage, read as read_pipeline, stage_names};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
 pub use stats::{COMBINATIONS_MAX, Groups, RowId, measure};
 pub use table::{Cell, Table};
@@ -128,6 +129,23 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The word by which it is written; `top`, `rare` and `timechart` are stages in a row.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Where(_) => "where",
+            Self::Eval(_) => "eval",
+            Self::Enrich(enrichment) => enrichment.stage,
+            Self::Stats(_) => "stats",
+            Self::Sort(_) => "sort",
+            Self::Head(_) => "head",
+            Self::Tail(_) => "tail",
+            Self::Dedup(_) => "dedup",
+            Self::Fields(_) => "fields",
+            Self::Rename(_) => "rename",
+        }
+    }
+
     /// Whether it makes a table of events.
     #[must_use]
     pub fn makes_table(&self) -> bool {

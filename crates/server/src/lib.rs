@@ -34,12 +34,14 @@ mod http;
 mod imports;
 mod lookups;
 mod metrics;
+mod nothing;
 mod own_records;
 mod parts;
 mod pipes;
 mod problem;
 mod question;
 mod routes;
+mod said;
 mod searches;
 
 pub use access::Access;

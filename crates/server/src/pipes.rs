@@ -32,17 +32,48 @@ pub(crate) fn run(
     cancel: Cancel,
 ) -> Result<Piped, SearchError> {
     let mut scope = question.scope(budget, cancel);
-    // What stands first narrows the search itself.
+    let (narrowed, stages) = narrowed(pipeline);
+    scope.expr = Expr::and([scope.expr, narrowed]);
+    match (method(stages), stages) {
+        (Method::Counted(stats), [_, rest @ ..]) => counted(index, scope, stats, rest),
+        (method, stages) => gone_through(index, &scope, stages, &method.wanted()),
+    }
+}
+
+/// The conditions that stand first, which narrow the search itself, and the stages behind them.
+pub(crate) fn narrowed(pipeline: &Pipeline) -> (Expr, &[Stage]) {
     let wheres = pipeline.stages.iter().map_while(|stage| match stage {
         Stage::Where(expr) => Some(expr.clone()),
         _ => None,
     });
     let wheres: Vec<Expr> = wheres.collect();
     let stages = pipeline.stages.get(wheres.len()..).unwrap_or_default();
-    scope.expr = Expr::and(std::iter::once(scope.expr).chain(wheres));
+    (Expr::and(wheres), stages)
+}
+
+/// How the events of a pipeline are gone through.
+pub(crate) enum Method<'p> {
+    /// By the index, which makes the rows of this stage, the first.
+    Counted(&'p Stats),
+    /// Each, with so much of it.
+    Each(Wanted),
+}
+
+impl Method<'_> {
+    /// What it wants of events.
+    pub(crate) fn wanted(&self) -> Wanted {
+        match self {
+            Self::Counted(stats) => Wanted::for_stats(stats),
+            Self::Each(wanted) => wanted.clone(),
+        }
+    }
+}
+
+/// Counted where the stages begin with counting, else over the events.
+pub(crate) fn method(stages: &[Stage]) -> Method<'_> {
     match stages {
-        [Stage::Stats(stats), rest @ ..] => counted(index, scope, stats, rest),
-        stages => gone_through(index, &scope, stages),
+        [Stage::Stats(stats), ..] => Method::Counted(stats),
+        stages => Method::Each(wanted(stages)),
     }
 }
 
@@ -72,20 +103,26 @@ fn counted(
 }
 
 /// The pipeline over every event.
-fn gone_through(index: &Index, scope: &Scope, stages: &[Stage]) -> Result<Piped, SearchError> {
+fn gone_through(
+    index: &Index,
+    scope: &Scope,
+    stages: &[Stage],
+    wanted: &Wanted,
+) -> Result<Piped, SearchError> {
     let mut run = PipeRun::new(stages, ROWS_BYTES_MAX);
     let mut failed = None;
-    let each = index.each(scope, &wanted(stages), &mut |event| match run
-        .as_mut()
-        .map(|run| run.push(event))
-    {
-        Some(Ok(Flow::More)) => ControlFlow::Continue(()),
-        Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
-        Some(Err(error)) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
+    let each = index.each(
+        scope,
+        wanted,
+        &mut |event| match run.as_mut().map(|run| run.push(event)) {
+            Some(Ok(Flow::More)) => ControlFlow::Continue(()),
+            Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
+            Some(Err(error)) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
     let table = match (failed, run) {
         (Some(error), _) => Err(error),
         (None, Some(run)) => run.finish(),

@@ -37,6 +37,8 @@ pub trait Enrich: fmt::Debug + Send + Sync {
 /// A stage `parse` or `lookup`.
 #[derive(Clone, Debug)]
 pub struct Enrichment {
+    /// The word by which it is written.
+    pub stage: &'static str,
     /// The field whose value is looked at.
     pub field: FieldName,
     /// The fields that are added, in place of what the event has under their names.

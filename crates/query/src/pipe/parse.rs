@@ -68,7 +68,7 @@ pub fn parse_pipeline(text: &str, context: &Context) -> ParsedPipeline {
     parsed
 }
 
-/// As [`parse_pipeline`], but what is proposed to be written instead is not tried out.
+/// [`parse_pipeline`], without trying what is proposed.
 pub(crate) fn read(text: &str, context: &Context) -> ParsedPipeline {
     let mut parser = Parser {
         text,
@@ -644,6 +644,7 @@ impl<'t> Parser<'t> {
         match read {
             Ok(source) => {
                 let enrichment = Enrichment {
+                    stage: "parse",
                     field: self.field(name, Span { start, end: behind }),
                     names: source
                         .names()
@@ -714,6 +715,7 @@ impl<'t> Parser<'t> {
                 .collect();
         }
         Some(Enrichment {
+            stage: "lookup",
             field: self.field(key, key_span),
             names,
             source,
@@ -889,13 +891,34 @@ impl<'t> Parser<'t> {
     }
 }
 
-fn is_name(c: char) -> bool {
+pub(crate) fn is_name(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '%' | '*')
 }
 
+/// The names of the stages.
+pub(crate) fn stage_names() -> impl Iterator<Item = &'static str> {
+    STAGES.split(", ")
+}
+
+/// The names of the functions of `stats`, but for percentiles.
+pub(crate) fn function_names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.split(", ").filter(|name| !name.contains(' '))
+}
+
+/// Where the stage behind the one that begins there begins.
+pub(crate) fn next_stage(text: &str, start: usize, context: &Context) -> Option<usize> {
+    let parser = Parser {
+        text,
+        context,
+        stages: Vec::new(),
+        diagnostics: Vec::new(),
+        subqueries: Vec::new(),
+    };
+    parser.tokens(start).1
+}
+
 fn is_stage(word: &str) -> bool {
-    let mut stages = STAGES.split(", ");
-    stages.any(|stage| word.eq_ignore_ascii_case(stage))
+    stage_names().any(|stage| word.eq_ignore_ascii_case(stage))
 }
 
 fn function(name: &str) -> Option<Function> {

@@ -7,8 +7,11 @@
 pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod coach;
+pub(crate) mod complete;
 pub(crate) mod detections;
 pub(crate) mod events;
+pub(crate) mod explain;
+mod explain_text;
 pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
@@ -21,6 +24,7 @@ pub(crate) mod tail;
 pub(crate) mod tokens;
 pub(crate) mod top;
 pub(crate) mod unparsed;
+pub(crate) mod why_nothing;
 
 use axum::extract::DefaultBodyLimit;
 use event::{Entity, EntityKind};
@@ -48,8 +52,11 @@ pub(crate) struct List<T> {
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(search::search, search::search_by_body))
+        .routes(routes!(explain::explain, explain::explain_by_body))
+        .routes(routes!(complete::complete))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
+        .routes(routes!(why_nothing::why_nothing))
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
         .routes(routes!(fields::fields))
