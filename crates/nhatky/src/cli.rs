@@ -191,6 +191,9 @@ pub(crate) struct Search {
 pub(crate) struct Tail {
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Events a second at most, up to 1000; how many were left out is said.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) rate: u32,
     /// One JSON object a line, also on a terminal.
     #[arg(long)]
     pub(crate) json: bool,

@@ -40,6 +40,7 @@ mod problem;
 mod question;
 mod routes;
 mod searches;
+mod tail_rate;
 
 pub use access::Access;
 pub use http::{HttpServer, ServeError, TlsFiles};

@@ -1,6 +1,8 @@
 //! What the routes answer, over a real journal, index and registry.
 
 mod node;
+#[path = "api/tail.rs"]
+mod tail;
 
 use axum::http::StatusCode;
 use event::{Loss, LossCause, Micros, OwnRecord};
