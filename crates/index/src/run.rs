@@ -98,12 +98,14 @@ impl<'a> Run<'a> {
     pub(crate) fn collect(&mut self, collector: &mut dyn Collector) -> Result<(), SearchError> {
         let needs = collector.needs().unwrap_or(Depth::Raw).max(self.depth);
         let spans = self.source.partitions();
+        let scope = self.scope;
+        let seqs = &scope.seqs;
         if needs <= self.fresh_depth {
             self.fresh(collector)?;
         } else {
             self.gap(
-                self.snapshot.committed.next(),
-                self.snapshot.published,
+                self.snapshot.committed.next().max(*seqs.start()),
+                self.snapshot.published.min(*seqs.end()),
                 needs,
                 collector,
             )?;
@@ -111,6 +113,10 @@ impl<'a> Run<'a> {
         collector.piece_done()?;
         let mut looked_at = Vec::new();
         let pieces = self.snapshot.pieces(&spans);
+        let pieces: Vec<Piece> = pieces
+            .into_iter()
+            .filter_map(|piece| piece.within(seqs))
+            .collect();
         let mut answers = Answers::default();
         for (at, piece) in pieces.iter().enumerate() {
             let partition = piece.partition();
@@ -152,7 +158,7 @@ impl<'a> Run<'a> {
             segment,
             way: self.scope.way,
         };
-        evaluator.answer(&self.expr, &Bits::all(segment.len()))
+        evaluator.answer(&self.expr, &segment.docs_within(&self.scope.seqs))
     }
 
     fn reach(&mut self, seq: Seq) {
@@ -186,12 +192,15 @@ impl<'a> Run<'a> {
             .rev()
             .flat_map(|batch| batch.iter().rev());
         for (number, event) in events.enumerate() {
-            if event.seq() <= committed {
+            if event.seq() <= committed || event.seq() < *self.scope.seqs.start() {
                 break;
             }
             if number % CHUNK_MIN == 0 && self.is_stopped(collector) {
                 self.complete = false;
                 return Ok(());
+            }
+            if event.seq() > *self.scope.seqs.end() {
+                continue;
             }
             if query::matches(&self.expr, event) {
                 collector.event(event)?;
