@@ -118,6 +118,58 @@ impl Client {
         serde_json::from_slice(&bytes).context("the reply is not JSON: is that a nhatky server?")
     }
 
+    /// POSTs JSON and hands over the reply's body as it comes.
+    ///
+    /// A body that ends early is an error: what was handed over is then not all.
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        body: &Value,
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Remote { http, base, token } => {
+                let mut request = http.post(format!("{base}{path}")).json(body);
+                if let Some(token) = token {
+                    request = request.bearer_auth(token);
+                }
+                let reply = request
+                    .send()
+                    .await
+                    .with_context(|| format!("{base} does not answer"))?;
+                let status = reply.status();
+                if !status.is_success() {
+                    bail!(explain(status.as_u16(), &reply.bytes().await?));
+                }
+                let mut stream = reply.bytes_stream();
+                while let Some(chunk) = stream.next().await {
+                    each(&chunk.context("the server ended the connection")?)?;
+                }
+            }
+            Self::Local(node) => {
+                let request = axum::http::Request::builder()
+                    .method("POST")
+                    .uri(path)
+                    .header("host", "localhost")
+                    .header("content-type", "application/json")
+                    .body(Body::from(serde_json::to_vec(body)?))?;
+                let reply = node.routes().oneshot(request).await?;
+                let status = reply.status();
+                if !status.is_success() {
+                    bail!(explain(
+                        status.as_u16(),
+                        &reply.into_body().collect().await?.to_bytes()
+                    ));
+                }
+                let mut stream = reply.into_body().into_data_stream();
+                while let Some(chunk) = stream.next().await {
+                    each(&chunk?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// GETs server-sent events and hands over each, until `each` breaks off or fails, or the server ends.
     pub(crate) async fn follow(
         &self,

@@ -1,5 +1,7 @@
 //! What the routes answer, over a real journal, index and registry.
 
+#[path = "api/export.rs"]
+mod export;
 mod node;
 #[path = "api/tail.rs"]
 mod tail;

@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod coach;
 pub(crate) mod detections;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
@@ -78,9 +79,13 @@ pub(crate) fn streams() -> OpenApiRouter<App> {
         .routes(routes!(imports::progress, imports::append))
         .routes(routes!(imports::detect))
         .layer(DefaultBodyLimit::max(imports::MESSAGES_BYTES_MAX));
+    let exports = OpenApiRouter::new()
+        .routes(routes!(export::export, export::export_by_body))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(tail::tail))
         .routes(routes!(reindex::reindex))
+        .merge(exports)
         .merge(imports)
 }
 

@@ -92,12 +92,7 @@ pub(crate) async fn tail(
     let messages = stream::unfold(receiver, async |mut receiver| {
         receiver.recv().await.map(|message| (Ok(message), receiver))
     });
-    let mut stop = app.parts.stop.clone();
-    let ended = async move {
-        // An error says that the owner is gone, and so is the server.
-        let _ended = stop.wait_for(|stop| *stop).await;
-    };
-    let messages = messages.take_until(Box::pin(ended));
+    let messages = messages.take_until(Box::pin(async move { app.stopped().await }));
     Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
