@@ -233,14 +233,8 @@ impl<'a> Evaluator<'a> {
 
     fn seqs_within(&self, range: &RangeInclusive<i64>) -> Bits {
         let seq = |bound: i64| event::Seq(u64::try_from(bound).unwrap_or(0));
-        let from = self.segment.first_from(seq(*range.start()));
-        let to = match range.end().checked_add(1) {
-            Some(after) => self.segment.first_from(seq(after)),
-            None => self.segment.len(),
-        };
-        let mut docs = Bits::below(self.segment.len(), to);
-        docs.and_not(&Bits::below(self.segment.len(), from));
-        docs
+        self.segment
+            .docs_within(&(seq(*range.start())..=seq(*range.end())))
     }
 
     /// The column says all, but for the documents that are odd in it.

@@ -13,7 +13,7 @@ use crate::evaluate::{Answer, Evaluator};
 use crate::scope::{Covered, Scope, SearchError, depth_of};
 use crate::segment::Segment;
 use crate::snapshot::{Piece, Snapshot};
-use crate::source::{Depth, EventSource, SourceError};
+use crate::source::{Depth, EventSource, PartitionSpan, SourceError};
 use crate::state::Shared;
 
 /// Takes what is found, newest first.
@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
     pub(crate) fn collect(&mut self, collector: &mut dyn Collector) -> Result<(), SearchError> {
         let spans = self.source.partitions();
         self.newest(collector)?;
-        let pieces = self.snapshot.pieces(&spans);
+        let pieces = self.pieces(&spans);
         let mut answers = Answers::default();
         for at in 0..pieces.len() {
             self.piece(
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
     ) -> Result<Vec<C>, SearchError> {
         let spans = self.source.partitions();
         self.newest(&mut first)?;
-        let pieces = self.snapshot.pieces(&spans);
+        let pieces = self.pieces(&spans);
         let threads = self.threads.min(pieces.len()).max(1);
         let mut collectors: Vec<C> = (1..threads).map(|_| fork(&first)).collect();
         collectors.push(first);
@@ -275,10 +275,20 @@ impl<'a> Run<'a> {
         if needs <= self.fresh_depth {
             self.fresh(collector)?;
         } else {
-            let (from, to) = (self.snapshot.committed.next(), self.snapshot.published);
+            let seqs = &self.scope.seqs;
+            let from = self.snapshot.committed.next().max(*seqs.start());
+            let to = self.snapshot.published.min(*seqs.end());
             self.gap(from, to, needs, collector)?;
         }
         collector.pass_on()
+    }
+
+    /// What is committed and within the Seqs asked for.
+    fn pieces(&self, spans: &[PartitionSpan]) -> Vec<Piece> {
+        let pieces = self.snapshot.pieces(spans).into_iter();
+        pieces
+            .filter_map(|piece| piece.within(&self.scope.seqs))
+            .collect()
     }
 
     /// How much of an event must be known.
@@ -339,7 +349,7 @@ impl<'a> Run<'a> {
             way: self.scope.way,
             trace: None,
         };
-        evaluator.answer(&self.expr, &Bits::all(segment.len()))
+        evaluator.answer(&self.expr, &segment.docs_within(&self.scope.seqs))
     }
 
     fn reach(&mut self, seq: Seq) {
@@ -373,12 +383,15 @@ impl<'a> Run<'a> {
             .rev()
             .flat_map(|batch| batch.iter().rev());
         for (number, event) in events.enumerate() {
-            if event.seq() <= committed {
+            if event.seq() <= committed || event.seq() < *self.scope.seqs.start() {
                 break;
             }
             if number % CHUNK_MIN == 0 && self.is_stopped(collector) {
                 self.complete = false;
                 return Ok(());
+            }
+            if event.seq() > *self.scope.seqs.end() {
+                continue;
             }
             if query::matches(&self.expr, event) {
                 collector.event(event)?;

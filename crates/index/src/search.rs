@@ -65,6 +65,14 @@ pub struct Cursor {
     before: Seq,
 }
 
+impl Cursor {
+    /// What it goes on with: only events below this Seq.
+    #[must_use]
+    pub fn before(self) -> Seq {
+        self.before
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}-{}", self.identity, self.before)

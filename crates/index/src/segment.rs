@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -122,6 +123,13 @@ impl Segment {
     /// The Seq of a document.
     pub(crate) fn seq(&self, doc: u32) -> Seq {
         Seq(self.seqs.values.get_val(doc))
+    }
+
+    /// The documents with these Seqs.
+    pub(crate) fn docs_within(&self, seqs: &RangeInclusive<Seq>) -> Bits {
+        let end = self.first_from(Seq(seqs.end().0.saturating_add(1)));
+        let start = self.first_from(*seqs.start());
+        Bits::all(self.len()).between(start, end)
     }
 
     /// The first document whose Seq is not below `seq`; the number of documents where there is none.

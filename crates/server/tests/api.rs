@@ -1,7 +1,11 @@
 //! What the routes answer, over a real journal, index and registry.
 
 mod asking;
+#[path = "api/export.rs"]
+mod export;
 mod node;
+#[path = "api/tail.rs"]
+mod tail;
 
 use axum::http::StatusCode;
 use event::{Loss, LossCause, Micros, OwnRecord};

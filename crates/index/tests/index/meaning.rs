@@ -478,7 +478,11 @@ fn check_case(seed: u64, case: &Case, queries: u64) {
                 (last * 5 + chance.below(last as u64 * 6) as i64) * Micros::PER_SECOND,
             ));
         }
-        let in_time = |event: &Event| {
+        if chance.percent(30) {
+            let from = chance.below(last as u64 + 2);
+            scope.seqs = Seq(from)..=Seq(from + chance.below(last as u64 + 2));
+        }
+        let in_span = |event: &Event| {
             let at = values(event, "@timestamp")
                 .into_iter()
                 .find_map(|value| match value {
@@ -488,13 +492,14 @@ fn check_case(seed: u64, case: &Case, queries: u64) {
             let after = scope
                 .from
                 .is_none_or(|from| at.is_some_and(|at| at >= from));
-            after && scope.to.is_none_or(|to| at.is_some_and(|at| at < to))
+            let before = scope.to.is_none_or(|to| at.is_some_and(|at| at < to));
+            after && before && scope.seqs.contains(&event.seq())
         };
         let expected: Vec<u64> = case
             .events
             .iter()
             .rev()
-            .filter(|event| in_time(event) && ask.holds(event))
+            .filter(|event| in_span(event) && ask.holds(event))
             .map(|event| event.seq().0)
             .collect();
         let page = usize::try_from(1 + chance.below(60)).expect("small");

@@ -215,14 +215,20 @@ fn reason_lines(reason: &Value, texts: &Texts) -> Vec<String> {
 pub(crate) async fn tail(args: Tail, texts: &Texts) -> Result<()> {
     let client = Client::open(&args.place).await?;
     let json = output::as_json(args.json);
-    let query = [("q", args.query.as_str())];
-    let followed = client.follow("/api/v1/tail", &query, |data| {
-        if json {
-            return output::line(data).map(ControlFlow::Continue);
+    let rate = args.rate.to_string();
+    let query = [("q", args.query.as_str()), ("rate", &rate)];
+    let followed = client.follow("/api/v1/tail", &query, |message| {
+        let is_gap = message.event == "left-out";
+        if json && !is_gap {
+            return output::line(&message.data).map(ControlFlow::Continue);
         }
-        let Ok(event) = serde_json::from_str::<Value>(data) else {
+        let Ok(event) = serde_json::from_str::<Value>(&message.data) else {
             return Ok(ControlFlow::Continue(()));
         };
+        if is_gap {
+            let said = texts.say("tail.left_out", &[("count", &event["events"])]);
+            return output::note(&said).map(ControlFlow::Continue);
+        }
         let mut table = events_table(texts);
         table.add_row(event_row(&event));
         let printed = table.trim_fmt();

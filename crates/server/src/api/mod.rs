@@ -12,6 +12,7 @@ pub(crate) mod detections;
 pub(crate) mod events;
 pub(crate) mod explain;
 mod explain_text;
+pub(crate) mod export;
 pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
@@ -85,10 +86,14 @@ pub(crate) fn streams() -> OpenApiRouter<App> {
         .routes(routes!(imports::progress, imports::append))
         .routes(routes!(imports::detect))
         .layer(DefaultBodyLimit::max(imports::MESSAGES_BYTES_MAX));
+    let exports = OpenApiRouter::new()
+        .routes(routes!(export::export, export::export_by_body))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(tail::tail))
         .routes(routes!(search::stream))
         .routes(routes!(reindex::reindex))
+        .merge(exports)
         .merge(imports)
 }
 

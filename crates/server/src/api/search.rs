@@ -368,7 +368,7 @@ async fn table(
 }
 
 /// How many records of losses there are in the span of time.
-fn losses_in(
+pub(crate) fn losses_in(
     index: &Index,
     (from, to): (Option<Micros>, Option<Micros>),
     budget: Budget,
