@@ -133,9 +133,9 @@ async fn values_of(
         }));
     }
     let index = Arc::clone(&app.parts.index);
-    let piped = app
-        .searches
-        .run(move |budget, cancel| crate::pipes::run(&index, question, &pipeline, budget, cancel));
+    let piped = app.searches.run(move |budget, cancel| {
+        crate::pipes::run(&index, question, &pipeline, usize::MAX, budget, cancel)
+    });
     let piped = piped.await?;
     let table = piped
         .table

@@ -3,6 +3,8 @@
 mod asking;
 #[path = "api/export.rs"]
 mod export;
+#[path = "api/investigation.rs"]
+mod investigation;
 mod node;
 #[path = "api/tail.rs"]
 mod tail;
@@ -170,6 +172,31 @@ async fn a_query_in_brackets_gives_the_values_that_are_looked_for() {
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(problem["errors"][0]["code"], "bad_subquery");
+}
+
+#[tokio::test]
+async fn what_only_a_full_parse_gives_is_found_too() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED]);
+    for q in [
+        "message:accepted",
+        "message:\"password for an\"",
+        "source.address:198.51.100.8",
+    ] {
+        let (status, reply) = node
+            .send("POST", "/api/v1/search", &json!({ "q": q }))
+            .await;
+        assert_eq!(status, StatusCode::OK, "{reply}");
+        assert_eq!(reply["total"], 1, "{q}");
+        let counted = table(
+            &node,
+            &format!("{q} | stats count() by source.address, message"),
+        )
+        .await;
+        assert_eq!(counted["rows"][0][0], "198.51.100.8", "{q}: {counted}");
+    }
+    let whole = table(&node, "sshd | fields event.original | head 1").await;
+    assert_eq!(whole["rows"], json!([[ACCEPTED]]));
 }
 
 #[tokio::test]

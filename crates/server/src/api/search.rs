@@ -345,7 +345,7 @@ async fn table(
     let span = (question.from, question.to);
     let index = std::sync::Arc::clone(&app.parts.index);
     let running = app.searches.run(move |budget, cancel| {
-        let piped = pipes::run(&index, question, &pipeline, budget, cancel.clone())?;
+        let piped = pipes::run(&index, question, &pipeline, limit, budget, cancel.clone())?;
         let losses = losses_in(&index, span, budget, cancel)?;
         Ok((piped, losses))
     });
@@ -354,11 +354,10 @@ async fn table(
     let table = piped
         .table
         .map_err(|error| Problem::field("q", error.to_string()))?;
-    let rows_total = table.rows.len();
     Ok(TableReply {
         columns: table.columns,
-        rows: table.rows.into_iter().take(limit).collect(),
-        rows_total,
+        rows: table.rows,
+        rows_total: piped.rows,
         total: piped.total.count(),
         total_relation: piped.total.relation(),
         took_ms: u64::try_from(piped.took.as_millis()).unwrap_or(u64::MAX),
