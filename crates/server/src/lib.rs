@@ -46,6 +46,7 @@ mod question;
 mod recorder;
 mod routes;
 mod said;
+mod search_history;
 mod searches;
 mod tail_rate;
 

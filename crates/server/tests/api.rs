@@ -4,6 +4,8 @@ mod asking;
 #[path = "api/export.rs"]
 mod export;
 mod node;
+#[path = "api/saved_searches.rs"]
+mod saved_searches;
 #[path = "api/tail.rs"]
 mod tail;
 
