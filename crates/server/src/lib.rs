@@ -37,6 +37,7 @@ mod http;
 mod imports;
 mod lookups;
 mod metrics;
+mod nearest;
 mod nothing;
 mod own_records;
 mod parts;

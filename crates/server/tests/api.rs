@@ -1,5 +1,7 @@
 //! What the routes answer, over a real journal, index and registry.
 
+#[path = "api/around.rs"]
+mod around;
 mod asking;
 #[path = "api/export.rs"]
 mod export;

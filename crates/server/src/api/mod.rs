@@ -5,6 +5,7 @@
 )]
 
 pub(crate) mod alerts;
+pub(crate) mod around;
 pub(crate) mod audit;
 pub(crate) mod coach;
 pub(crate) mod complete;
@@ -72,6 +73,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(why_nothing::why_nothing))
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
+        .routes(routes!(around::around))
         .routes(routes!(fields::fields))
         .routes(routes!(sources::sources))
         .routes(routes!(coach::coach))
