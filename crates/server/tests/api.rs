@@ -2,6 +2,8 @@
 
 #[path = "api/around.rs"]
 mod around;
+#[path = "api/entities.rs"]
+mod entities;
 mod asking;
 #[path = "api/export.rs"]
 mod export;
