@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use registry::{Actor, Role};
+use registry::{Actor, Rights, Role};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -30,6 +30,22 @@ pub(crate) struct MayRead(pub(crate) Actor);
 /// Somebody who may change everything.
 #[derive(Debug)]
 pub(crate) struct MayChange(pub(crate) Actor);
+
+/// Somebody who may see everything and keep things of their own; with which rights over what others keep.
+#[derive(Debug)]
+pub(crate) struct MayKeep(pub(crate) Actor, pub(crate) Rights);
+
+impl FromRequestParts<App> for MayKeep {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match caller(parts, app)? {
+            (actor, Role::Read) => Ok(Self(actor, Rights::Own)),
+            (actor, Role::Admin) => Ok(Self(actor, Rights::All)),
+            (_, Role::Ingest) => Err(forbidden("read or admin")),
+        }
+    }
+}
 
 impl FromRequestParts<App> for MayRead {
     type Rejection = Problem;

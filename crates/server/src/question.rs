@@ -48,6 +48,21 @@ impl Question {
         Self::read_in(app, q.unwrap_or_default(), from, to, context).await
     }
 
+    /// Whether they can be read; nothing is run.
+    pub(crate) fn check(
+        app: &App,
+        q: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<(), Problem> {
+        let context = context(app);
+        let parsed = query::parse_pipeline(q, &context);
+        parsed.into_result().map_err(Problem::query)?;
+        instant("from", from, &context)?;
+        instant("to", to, &context)?;
+        Ok(())
+    }
+
     async fn read_in(
         app: &App,
         q: &str,

@@ -1,11 +1,17 @@
 //! What the routes answer, over a real journal, index and registry.
 
+#[path = "api/around.rs"]
+mod around;
 mod asking;
+#[path = "api/entities.rs"]
+mod entities;
 #[path = "api/export.rs"]
 mod export;
 #[path = "api/investigation.rs"]
 mod investigation;
 mod node;
+#[path = "api/saved_searches.rs"]
+mod saved_searches;
 #[path = "api/tail.rs"]
 mod tail;
 

@@ -10,5 +10,6 @@ mod operation;
 mod process;
 mod protocols;
 mod restart;
+mod saved;
 mod senders;
 mod unparsed;
