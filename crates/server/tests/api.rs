@@ -3,6 +3,8 @@
 #[path = "api/around.rs"]
 mod around;
 mod asking;
+#[path = "api/entities.rs"]
+mod entities;
 #[path = "api/export.rs"]
 mod export;
 mod node;

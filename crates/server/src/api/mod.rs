@@ -10,6 +10,7 @@ pub(crate) mod audit;
 pub(crate) mod coach;
 pub(crate) mod complete;
 pub(crate) mod detections;
+pub(crate) mod entities;
 pub(crate) mod events;
 pub(crate) mod explain;
 mod explain_text;
@@ -74,6 +75,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
         .routes(routes!(around::around))
+        .routes(routes!(entities::entity))
         .routes(routes!(fields::fields))
         .routes(routes!(sources::sources))
         .routes(routes!(coach::coach))
