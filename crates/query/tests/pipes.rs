@@ -471,3 +471,37 @@ fn mistakes_in_formulas_are_told_where_they_are() {
             .is_empty()
     );
 }
+
+#[test]
+fn the_first_rows_are_those_of_the_whole_table_sorted() {
+    let context = Context::at(Micros(0));
+    for order in [
+        "sort -count",
+        "sort count",
+        "sort -sum(source.bytes), user.name",
+        "sort source.ip",
+        "sort -no.such",
+        "",
+    ] {
+        for rows in [0, 1, 2, 3, 100] {
+            let stats = "* | stats count(), sum(source.bytes) by user.name, source.ip";
+            let text = match order {
+                "" => format!("{stats} | head {rows}"),
+                order => format!("{stats} | {order} | head {rows}"),
+            };
+            let pipeline = parse_pipeline(&text, &context)
+                .into_result()
+                .expect("sound");
+            let [query::Stage::Stats(stats), rest @ ..] = pipeline.stages.as_slice() else {
+                panic!("{text} begins with stats");
+            };
+            let mut groups = query::Groups::new(stats.clone(), query::Memory::new(MEMORY));
+            for event in logins() {
+                groups.push(&event).expect("small");
+            }
+            let (wish, left) = query::Wish::of(rest, usize::MAX);
+            assert!(left.is_empty(), "{text}");
+            assert_eq!(groups.first(&wish), table(&text), "{text}");
+        }
+    }
+}
