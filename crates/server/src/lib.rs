@@ -27,6 +27,7 @@ mod access;
 mod api;
 mod app;
 mod connections;
+mod elastic;
 mod extract;
 mod guard;
 mod health;

@@ -78,7 +78,7 @@ impl Question {
 ///
 /// Only where words are looked for: a regular expression would have to parse what it reads, and who names a field of
 /// ours means these records, too.
-fn without_own_questions(expr: Expr) -> Expr {
+pub(crate) fn without_own_questions(expr: Expr) -> Expr {
     let (mut words, mut others) = (false, false);
     expr.each_test(&mut |test| match test {
         Test::Text(_) => words = true,

@@ -1,5 +1,6 @@
 //! What the routes answer, over a real journal, index and registry.
 
+mod elastic;
 mod node;
 
 use axum::http::StatusCode;
