@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -36,6 +37,25 @@ pub(crate) fn send_tcp(to: SocketAddr, frames: &Frames) -> Result<()> {
     let mut connection = TcpStream::connect(to)?;
     connection.write_all(&frames.bytes)?;
     Ok(connection.flush()?)
+}
+
+/// Sends so many lines a second over one TCP connection, until it is told to stop; gives how many it sent.
+pub(crate) fn send_steadily(to: SocketAddr, per_second: u64, stop: &AtomicBool) -> Result<u64> {
+    const TICKS: u64 = 50;
+    let mut connection = TcpStream::connect(to)?;
+    let (start, mut sent) = (Instant::now(), 0);
+    for tick in 1_u32.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let lines = per_second / TICKS;
+        connection.write_all(&frames(u64::from(tick), lines).bytes)?;
+        sent += lines;
+        let due = start + Duration::from_secs(1) / 50 * tick;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    connection.flush()?;
+    Ok(sent)
 }
 
 /// Sends so many datagrams, spread evenly over a second, from eight sockets.

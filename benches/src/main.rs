@@ -37,6 +37,9 @@ struct Args {
     /// Only these measurements: micro, pipeline, found, udp, queries.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// A folder where the events of the queries are kept, so that the next run need not send them again.
+    #[arg(long)]
+    query_data: Option<PathBuf>,
     /// Where the figures go as JSON.
     #[arg(long, default_value = "target/bench.json")]
     json: PathBuf,
@@ -66,7 +69,8 @@ async fn main() -> Result<()> {
         udp::measure(&args.binary, args.runs, &mut report).await?;
     }
     if wanted("queries") {
-        queries::measure(&args.binary, args.query_events, &mut report).await?;
+        let kept = args.query_data.as_deref();
+        queries::measure(&args.binary, args.query_events, kept, &mut report).await?;
     }
     println!("{}", report.table());
     report.save(&args.json)

@@ -84,6 +84,16 @@ impl Server {
         Ok(serde_json::from_slice(&body)?)
     }
 
+    /// GETs a path of the API until the first piece of the answer's body is there.
+    pub(crate) async fn first_chunk(&self, path: &str, query: &[(&str, &str)]) -> Result<()> {
+        let url = format!("http://{}{path}", self.http);
+        let reply = self.client.get(url).query(query).send().await?;
+        match reply.error_for_status()?.chunk().await? {
+            Some(_) => Ok(()),
+            None => bail!("{path}: an empty answer"),
+        }
+    }
+
     /// POSTs bytes to a path of the API.
     pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Value> {
         let url = format!("http://{}{path}", self.http);

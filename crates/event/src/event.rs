@@ -246,6 +246,19 @@ impl Event {
             .retain(|slot| !matches!(slot.key, Key::Known(known) if known == field));
     }
 
+    /// Takes the values of a field away by its dotted name, known or not.
+    pub fn remove_named(&mut self, name: &str) {
+        if let Some(field) = Field::from_name(name) {
+            return self.remove(field);
+        }
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.retain(|slot| match slot.key {
+            Key::Known(_) => true,
+            Key::Named(span) => self.piece(span) != name,
+        });
+        self.slots = slots;
+    }
+
     /// The field's first value.
     #[must_use]
     pub fn get(&self, field: Field) -> Option<Value<'_>> {

@@ -1,19 +1,19 @@
 //! Every event that matches, one at a time: the events themselves, or as much of them as columns hold.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use event::{Event, Field, FieldKind, Micros, Seq, Value};
+use event::{Event, Field, Seq};
 
 use crate::bits::Bits;
+use crate::column_reader::ColumnReader;
 use crate::run::{Collector, Run};
 use crate::schema::{Column, Layout};
 use crate::scope::{Covered, Scope, SearchError};
 use crate::search::Total;
-use crate::segment::{ColumnValues, Segment};
+use crate::segment::Segment;
 use crate::source::{Depth, EventSource};
 use crate::state::Shared;
 
@@ -97,20 +97,11 @@ impl Collector for Events<'_> {
 
     fn docs(&mut self, segment: &Segment, docs: &Bits) -> Result<(), SearchError> {
         let columns = self.columns.clone().unwrap_or_default();
-        let mut odd: BTreeMap<Seq, Option<Event>> = BTreeMap::new();
-        for column in &columns {
-            let among = segment.odd_docs(*column).into_iter();
-            let among = among.filter(|doc| docs.contains(*doc));
-            odd.extend(among.map(|doc| (segment.seq(doc), None)));
-        }
-        let seqs: Vec<Seq> = odd.keys().copied().collect();
-        let whole = self.source.events(&seqs, Depth::Core);
-        for event in whole.map_err(SearchError::Source)? {
-            odd.insert(event.seq(), Some(event));
-        }
+        let odd = segment.odd_events(&columns, docs, self.source)?;
+        let odd: BTreeMap<Seq, Event> = odd.into_iter().map(|event| (event.seq(), event)).collect();
         let mut values = Vec::with_capacity(columns.len());
         for column in &columns {
-            values.push((column.field, column.kind, Reader::open(segment, *column)?));
+            values.push((column.field, ColumnReader::open(segment, *column)?));
         }
         let mut event = Event::default();
         for doc in docs.descending() {
@@ -118,13 +109,16 @@ impl Collector for Events<'_> {
                 return Ok(());
             }
             let seq = segment.seq(doc);
-            if let Some(Some(whole)) = odd.get(&seq) {
+            if let Some(whole) = odd.get(&seq) {
                 self.hand_over(whole);
                 continue;
             }
             event.reset(seq, Bytes::new());
-            for (field, kind, reader) in &mut values {
-                reader.put(*field, *kind, doc, &mut event)?;
+            for (field, reader) in &mut values {
+                reader.each(doc, |value| -> Result<(), SearchError> {
+                    event.push(*field, value);
+                    Ok(())
+                })?;
             }
             self.hand_over(&event);
         }
@@ -141,70 +135,5 @@ impl Collector for Events<'_> {
 
     fn is_done(&self) -> bool {
         self.done
-    }
-}
-
-/// Reads one column of a segment.
-struct Reader<'s> {
-    values: &'s ColumnValues,
-    /// Texts by their place in the sorted list of all, as far as they were needed.
-    texts: Vec<Option<Box<str>>>,
-}
-
-impl<'s> Reader<'s> {
-    fn open(segment: &'s Segment, column: Column) -> Result<Self, SearchError> {
-        let values = segment.column(column)?;
-        let texts = match values {
-            ColumnValues::Text(texts) => vec![None; texts.num_terms()],
-            ColumnValues::Absent | ColumnValues::Integer(_) | ColumnValues::Address(_) => {
-                Vec::new()
-            }
-        };
-        Ok(Self { values, texts })
-    }
-
-    fn put(
-        &mut self,
-        field: Field,
-        kind: FieldKind,
-        doc: u32,
-        event: &mut Event,
-    ) -> Result<(), SearchError> {
-        match self.values {
-            ColumnValues::Absent => {}
-            ColumnValues::Text(column) => {
-                for ord in column.term_ords(doc) {
-                    let place = usize::try_from(ord).unwrap_or(usize::MAX);
-                    let Some(known) = self.texts.get_mut(place) else {
-                        continue;
-                    };
-                    if known.is_none() {
-                        let mut text = String::new();
-                        let found = column.ord_to_str(ord, &mut text);
-                        found.map_err(tantivy::TantivyError::from)?;
-                        *known = Some(text.into());
-                    }
-                    if let Some(text) = known {
-                        event.push(field, &**text);
-                    }
-                }
-            }
-            ColumnValues::Integer(column) => {
-                for number in column.values_for_doc(doc) {
-                    let value = match kind {
-                        FieldKind::Date => Value::Date(Micros(number)),
-                        _ => Value::Integer(number),
-                    };
-                    event.push(field, value);
-                }
-            }
-            ColumnValues::Address(column) => {
-                for address in column.values_for_doc(doc) {
-                    let address: Ipv6Addr = address;
-                    event.push(field, Value::Address(address.to_canonical()));
-                }
-            }
-        }
-        Ok(())
     }
 }

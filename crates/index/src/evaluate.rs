@@ -13,6 +13,7 @@ use crate::column_test::{Interval, integer_interval, matching};
 use crate::document::{APART, ESCAPED};
 use crate::schema::Layout;
 use crate::segment::{ColumnValues, Segment};
+use crate::trace::{Means, Trace, Why};
 use crate::words::{Postings, required_words};
 
 /// Which accelerators may answer. Every way gives the same result.
@@ -69,9 +70,37 @@ impl Answer {
 pub(crate) struct Evaluator<'a> {
     pub(crate) segment: &'a Segment,
     pub(crate) way: Way,
+    /// Writes down how each test is answered.
+    pub(crate) trace: Option<&'a Trace>,
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
+    fn by(&self, means: Means) {
+        if let Some(trace) = self.trace {
+            trace.by(means);
+        }
+    }
+
+    fn because(&self, why: Why) {
+        if let Some(trace) = self.trace {
+            trace.because(why);
+        }
+    }
+
+    /// Every document is left to be asked.
+    fn scan(&self, why: Why, within: &Bits) -> Answer {
+        self.by(Means::Scan);
+        self.because(why);
+        Answer::perhaps(within.clone())
+    }
+
+    fn postings(&self) -> Postings<'a> {
+        Postings {
+            segment: self.segment,
+            trace: self.trace,
+        }
+    }
+
     /// The answer for the documents of `within`; others are in neither set.
     pub(crate) fn answer(&self, expr: &Expr, within: &Bits) -> tantivy::Result<Answer> {
         match expr {
@@ -125,18 +154,28 @@ impl Evaluator<'_> {
     }
 
     fn test(&self, test: &Test, within: &Bits) -> tantivy::Result<Answer> {
+        let Some(trace) = self.trace else {
+            return self.answer_test(test, within);
+        };
+        trace.begin();
+        let answer = self.answer_test(test, within)?;
+        trace.end(test, within.count(), &answer);
+        Ok(answer)
+    }
+
+    fn answer_test(&self, test: &Test, within: &Bits) -> tantivy::Result<Answer> {
         match test {
             Test::Text(phrase) => self.phrase(phrase, within),
-            Test::Regex(_) => Ok(Answer::perhaps(within.clone())),
+            Test::Regex(_) => Ok(self.scan(Why::Regex, within)),
             Test::Field(field, condition) => self.field(field, condition, within),
         }
     }
 
     fn phrase(&self, phrase: &Phrase, within: &Bits) -> tantivy::Result<Answer> {
         if !self.way.may_use_words() {
-            return Ok(Answer::perhaps(within.clone()));
+            return Ok(self.scan(Why::NotAllowed, within));
         }
-        Postings(self.segment).phrase(phrase, within)
+        self.postings().phrase(phrase, within)
     }
 
     fn field(
@@ -147,13 +186,15 @@ impl Evaluator<'_> {
     ) -> tantivy::Result<Answer> {
         match (field.known(), condition) {
             (Some(Field::EVENT_ORIGINAL), Condition::Exists) => {
+                self.by(Means::Always);
                 return Ok(Answer::exact(within.clone()));
             }
             (Some(Field::EVENT_ORIGINAL), Condition::Holds(phrase)) => {
                 return self.phrase(phrase, within);
             }
-            (Some(Field::EVENT_ORIGINAL), _) => return Ok(Answer::perhaps(within.clone())),
+            (Some(Field::EVENT_ORIGINAL), _) => return Ok(self.scan(Why::NoWords, within)),
             (Some(Field::NHATKY_SEQ), _) if self.way.may_use_columns() => {
+                self.by(Means::Seqs);
                 return Ok(self.seq(field, condition, within));
             }
             _ => {}
@@ -162,7 +203,7 @@ impl Evaluator<'_> {
         match column {
             Some(_) if self.way.may_use_columns() => self.column(field, condition, within),
             None if self.way.may_use_words() => self.plain_field(field, condition, within),
-            _ => Ok(Answer::perhaps(within.clone())),
+            _ => Ok(self.scan(Why::NotAllowed, within)),
         }
     }
 
@@ -192,14 +233,8 @@ impl Evaluator<'_> {
 
     fn seqs_within(&self, range: &RangeInclusive<i64>) -> Bits {
         let seq = |bound: i64| event::Seq(u64::try_from(bound).unwrap_or(0));
-        let from = self.segment.first_from(seq(*range.start()));
-        let to = match range.end().checked_add(1) {
-            Some(after) => self.segment.first_from(seq(after)),
-            None => self.segment.len(),
-        };
-        let mut docs = Bits::below(self.segment.len(), to);
-        docs.and_not(&Bits::below(self.segment.len(), from));
-        docs
+        self.segment
+            .docs_within(&(seq(*range.start())..=seq(*range.end())))
     }
 
     /// The column says all, but for the documents that are odd in it.
@@ -214,9 +249,15 @@ impl Evaluator<'_> {
             return Ok(Answer::perhaps(within.clone()));
         };
         if let Some(answer) = self.whole_segment(column.field, condition, within) {
+            self.by(Means::Times);
             return Ok(answer);
         }
         let narrowed = self.narrowed_by_address(condition, within)?;
+        self.by(if narrowed.is_some() {
+            Means::ColumnOfTerm
+        } else {
+            Means::Column
+        });
         let within = narrowed.as_ref().unwrap_or(within);
         let sure = match self.segment.column(column)? {
             ColumnValues::Absent => Bits::none(within.len()),
@@ -227,6 +268,7 @@ impl Evaluator<'_> {
             if within.contains(doc) {
                 answer.possible.insert(doc);
                 answer.sure.remove(doc);
+                self.because(Why::OddValues);
             }
         }
         Ok(answer)
@@ -266,7 +308,7 @@ impl Evaluator<'_> {
         let Some(address) = literal.address().filter(|_| self.way.may_use_words()) else {
             return Ok(None);
         };
-        let postings = Postings(self.segment);
+        let postings = self.postings();
         let mut docs = postings.term(&address.to_string())?;
         docs.or(&postings.term(&format!("{APART}{address}"))?);
         docs.and(within);
@@ -282,13 +324,22 @@ impl Evaluator<'_> {
         within: &Bits,
     ) -> tantivy::Result<Answer> {
         if field.kind() == FieldKind::Address {
-            let narrowed = self.narrowed_by_address(condition, within)?;
-            return Ok(Answer::perhaps(narrowed.unwrap_or_else(|| within.clone())));
+            let Some(narrowed) = self.narrowed_by_address(condition, within)? else {
+                return Ok(self.scan(Why::NoWords, within));
+            };
+            self.by(Means::Terms);
+            self.because(Why::NoColumn);
+            return Ok(Answer::perhaps(narrowed));
         }
         let Some(alternatives) = required_words(condition) else {
-            return Ok(Answer::perhaps(within.clone()));
+            return Ok(self.scan(Why::NoWords, within));
         };
-        let postings = Postings(self.segment);
+        self.by(Means::Words);
+        self.because(match field.known() {
+            Some(_) => Why::NoColumn,
+            None => Why::VendorField,
+        });
+        let postings = self.postings();
         let mut docs = match field.known() {
             Some(_) => Bits::none(within.len()),
             None => postings.term(ESCAPED)?,

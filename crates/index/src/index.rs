@@ -13,6 +13,7 @@ use event::{Event, Seq};
 use tracing::warn;
 
 use crate::each::{self, Each, Wanted};
+use crate::explain::{self, ExplainRequest, Explained};
 use crate::histogram::{self, Histogram, HistogramRequest};
 use crate::partition::{self, Partition};
 use crate::reindex::{self, ReindexError, Reindexed};
@@ -276,6 +277,14 @@ impl Index {
     /// See [`SearchError`].
     pub fn top(&self, request: &TopRequest) -> Result<Top, SearchError> {
         top::top(&self.shared, request)
+    }
+
+    /// Says how a search is answered, piece by piece, and what it will cost or has cost.
+    ///
+    /// # Errors
+    /// See [`SearchError`].
+    pub fn explain(&self, request: &ExplainRequest) -> Result<Explained, SearchError> {
+        explain::explain(&self.shared, request)
     }
 
     /// What there is, and how far it reaches.

@@ -62,11 +62,15 @@
 //! words, unless the raw text has escapes (`\`, `%41`, `&amp;`).
 
 mod bits;
+mod codes;
+mod column_reader;
+mod column_stats;
 mod column_test;
 mod commit;
 mod document;
 mod each;
 mod evaluate;
+mod explain;
 mod histogram;
 mod index;
 mod manifest;
@@ -87,16 +91,23 @@ mod stats;
 mod status;
 mod tokenizer;
 mod top;
+mod trace;
 mod words;
 
 pub use each::{Each, Wanted};
 pub use evaluate::Way;
+pub use explain::{
+    Answered, Execution, ExplainRequest, Explained, ExplainedPartition, ExplainedSegment,
+    ExplainedTest, Foreseen, RuledOut, Running,
+};
 pub use histogram::{BUCKETS_MAX, Bucket, Histogram, HistogramRequest};
 pub use index::{ClosedError, Index, IndexOptions, OpenError};
 pub use reindex::{ReindexError, Reindexed};
+pub use run::Spent;
 pub use scope::{Budget, Cancel, Covered, Scope, SearchError};
 pub use search::{Counting, Cursor, CursorError, SearchRequest, SearchResult, Total};
 pub use source::{Depth, EventSource, PartitionSpan, SourceError};
 pub use stats::{StatsRequest, Tables};
 pub use status::{IndexStatus, PartitionStatus};
 pub use top::{Top, TopRequest, TopValue, VALUES_MAX};
+pub use trace::{Means, Why};

@@ -1,6 +1,8 @@
 //! One search over one snapshot: the pieces newest first, what is sure from segments, the rest from events.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use event::{Event, Seq};
@@ -11,7 +13,7 @@ use crate::evaluate::{Answer, Evaluator};
 use crate::scope::{Covered, Scope, SearchError, depth_of};
 use crate::segment::Segment;
 use crate::snapshot::{Piece, Snapshot};
-use crate::source::{Depth, EventSource, SourceError};
+use crate::source::{Depth, EventSource, PartitionSpan, SourceError};
 use crate::state::Shared;
 
 /// Takes what is found, newest first.
@@ -37,9 +39,91 @@ pub(crate) trait Collector {
         false
     }
 
-    /// A piece has ended: a moment to pass on what was found.
-    fn piece_done(&mut self) -> Result<(), SearchError> {
+    /// A moment to pass on what was found.
+    fn pass_on(&mut self) -> Result<(), SearchError> {
         Ok(())
+    }
+}
+
+/// What a search has spent on its condition; the events that it shows are read beside that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Events that were read to be asked.
+    pub events: u64,
+    /// Bytes of their raw texts.
+    pub bytes: u64,
+    /// Time for what columns and postings answer.
+    pub answering: Duration,
+    /// Time for reading, parsing and asking events.
+    pub asking: Duration,
+}
+
+impl Spent {
+    /// Adds what another thread has spent.
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.bytes += other.bytes;
+        self.answering += other.answering;
+        self.asking += other.asking;
+    }
+}
+
+/// What a collector asks of events, beside that they match.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    /// As [`Collector::needs`].
+    pub(crate) needs: Option<Depth>,
+    /// As [`Collector::reads_columns`].
+    pub(crate) reads_columns: bool,
+}
+
+impl Demand {
+    fn of(collector: &dyn Collector) -> Self {
+        Self {
+            needs: collector.needs(),
+            reads_columns: collector.reads_columns(),
+        }
+    }
+}
+
+/// A segment's documents after its answer: those that match unasked, and those that are asked.
+pub(crate) struct Division {
+    pub(crate) sure: Bits,
+    pub(crate) asked: Bits,
+    /// Whether the collector is given events, not documents.
+    pub(crate) by_event: bool,
+    /// How much of the events is read.
+    pub(crate) depth: Depth,
+}
+
+impl Division {
+    /// `condition` is how much of an event the condition asks for, `depth` that or more.
+    pub(crate) fn of(
+        segment: &Segment,
+        answer: Answer,
+        demand: Demand,
+        condition: Depth,
+        depth: Depth,
+        is_stale: bool,
+    ) -> Self {
+        let (mut sure, mut asked) = (answer.sure, answer.possible);
+        let by_event = demand.needs.is_some() || (is_stale && demand.reads_columns);
+        let depth = if by_event {
+            depth.max(Depth::Core)
+        } else {
+            depth
+        };
+        if by_event || (is_stale && condition > Depth::Raw) {
+            sure = Bits::none(segment.len());
+        } else {
+            asked.and_not(&sure);
+        }
+        Self {
+            sure,
+            asked,
+            by_event,
+            depth,
+        }
     }
 }
 
@@ -57,7 +141,10 @@ pub(crate) struct Run<'a> {
     scope: &'a Scope,
     threads: usize,
     started: Instant,
-    bytes_read: u64,
+    /// Bytes of raw text, by all threads of the search.
+    bytes_read: Arc<AtomicU64>,
+    /// What it has spent.
+    pub(crate) spent: Spent,
     /// What it looked at.
     pub(crate) covered: Covered,
     /// Whether it looked at everything.
@@ -84,7 +171,8 @@ impl<'a> Run<'a> {
             scope,
             threads: shared.options.search_threads.max(1),
             started: Instant::now(),
-            bytes_read: 0,
+            bytes_read: Arc::default(),
+            spent: Spent::default(),
             complete: true,
         }
     }
@@ -96,63 +184,172 @@ impl<'a> Run<'a> {
 
     /// Gives the collector everything that matches, newest first.
     pub(crate) fn collect(&mut self, collector: &mut dyn Collector) -> Result<(), SearchError> {
-        let needs = collector.needs().unwrap_or(Depth::Raw).max(self.depth);
         let spans = self.source.partitions();
-        if needs <= self.fresh_depth {
-            self.fresh(collector)?;
-        } else {
-            self.gap(
-                self.snapshot.committed.next(),
-                self.snapshot.published,
-                needs,
+        self.newest(collector)?;
+        let pieces = self.pieces(&spans);
+        let mut answers = Answers::default();
+        for at in 0..pieces.len() {
+            self.piece(
+                pieces.get(at..).unwrap_or_default(),
+                &mut answers,
                 collector,
             )?;
         }
-        collector.piece_done()?;
-        let mut looked_at = Vec::new();
-        let pieces = self.snapshot.pieces(&spans);
-        let mut answers = Answers::default();
-        for (at, piece) in pieces.iter().enumerate() {
-            let partition = piece.partition();
-            if looked_at.last() != Some(&partition) {
-                looked_at.push(partition);
+        self.count_partitions(&pieces);
+        Ok(())
+    }
+
+    /// Shares out everything that matches among collectors, one a thread, in no order; gives them back.
+    pub(crate) fn collect_in_parallel<C: Collector + Send>(
+        &mut self,
+        mut first: C,
+        fork: impl Fn(&C) -> C,
+    ) -> Result<Vec<C>, SearchError> {
+        let spans = self.source.partitions();
+        self.newest(&mut first)?;
+        let pieces = self.pieces(&spans);
+        let threads = self.threads.min(pieces.len()).max(1);
+        let mut collectors: Vec<C> = (1..threads).map(|_| fork(&first)).collect();
+        collectors.push(first);
+        let next = AtomicUsize::new(0);
+        let work = |mut run: Run<'a>, mut collector: C| -> Result<(Run<'a>, C), SearchError> {
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)..) {
+                let Some(piece) = piece.get(..1) else { break };
+                run.piece(piece, &mut Answers::default(), &mut collector)?;
             }
-            if self.is_stopped(collector) {
-                self.skip(partition);
-                continue;
-            }
-            match piece {
-                Piece::Segment(_, segment) => {
-                    let reads_fields = self.depth > Depth::Raw || collector.reads_columns();
-                    if reads_fields && segment.is_stale(&self.snapshot.fingerprints) {
-                        self.covered.stale.push(partition);
-                    }
-                    let answer = answers.next(self, pieces.get(at..).unwrap_or_default())?;
-                    self.segment(segment, answer, needs, collector)?;
-                    self.reach(segment.info.first);
-                }
-                Piece::Gap(_, from, to) => {
-                    self.gap(*from, *to, needs, collector)?;
-                    self.reach(*from);
-                }
-            }
-            if !self.complete {
-                self.skip(partition);
-            }
-            collector.piece_done()?;
+            Ok((run, collector))
+        };
+        let parts = std::thread::scope(|scope| {
+            let work = &work;
+            let threads: Vec<_> = collectors
+                .into_iter()
+                .map(|collector| {
+                    let run = self.fork(threads);
+                    scope.spawn(move || work(run, collector))
+                })
+                .collect();
+            let joined = threads.into_iter().map(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut collectors = Vec::new();
+        for (run, collector) in parts {
+            self.complete &= run.complete;
+            self.covered.skipped.extend(run.covered.skipped);
+            self.covered.stale.extend(run.covered.stale);
+            self.spent.add(run.spent);
+            collectors.push(collector);
         }
-        self.covered.partitions = looked_at.len();
+        self.covered
+            .skipped
+            .sort_unstable_by(|one, two| two.cmp(one));
+        self.covered.skipped.dedup();
+        self.count_partitions(&pieces);
+        Ok(collectors)
+    }
+
+    /// The same search for one of several threads.
+    fn fork(&self, threads: usize) -> Self {
+        Self {
+            source: self.source,
+            snapshot: self.snapshot.clone(),
+            expr: self.expr.clone(),
+            depth: self.depth,
+            fresh_depth: self.fresh_depth,
+            scope: self.scope,
+            threads: (self.threads / threads).max(1),
+            started: self.started,
+            bytes_read: Arc::clone(&self.bytes_read),
+            spent: Spent::default(),
+            covered: Covered::default(),
+            complete: self.complete,
+            reached: self.reached,
+        }
+    }
+
+    /// What is not yet committed.
+    fn newest(&mut self, collector: &mut dyn Collector) -> Result<(), SearchError> {
+        let needs = self.needs(collector);
+        if needs <= self.fresh_depth {
+            self.fresh(collector)?;
+        } else {
+            let seqs = &self.scope.seqs;
+            let from = self.snapshot.committed.next().max(*seqs.start());
+            let to = self.snapshot.published.min(*seqs.end());
+            self.gap(from, to, needs, collector)?;
+        }
+        collector.pass_on()
+    }
+
+    /// What is committed and within the Seqs asked for.
+    fn pieces(&self, spans: &[PartitionSpan]) -> Vec<Piece> {
+        let pieces = self.snapshot.pieces(spans).into_iter();
+        pieces
+            .filter_map(|piece| piece.within(&self.scope.seqs))
+            .collect()
+    }
+
+    /// How much of an event must be known.
+    fn needs(&self, collector: &dyn Collector) -> Depth {
+        collector.needs().unwrap_or(Depth::Raw).max(self.depth)
+    }
+
+    /// The first of these pieces; what comes behind it may be prepared.
+    fn piece(
+        &mut self,
+        pieces: &[Piece],
+        answers: &mut Answers,
+        collector: &mut dyn Collector,
+    ) -> Result<(), SearchError> {
+        let Some(piece) = pieces.first() else {
+            return Ok(());
+        };
+        let partition = piece.partition();
+        if self.is_stopped(collector) {
+            self.skip(partition);
+            return Ok(());
+        }
+        let needs = self.needs(collector);
+        match piece {
+            Piece::Segment(_, segment) => {
+                let reads_fields = self.depth > Depth::Raw || collector.reads_columns();
+                if reads_fields && segment.is_stale(&self.snapshot.fingerprints) {
+                    self.covered.stale.push(partition);
+                }
+                let started = Instant::now();
+                let answer = answers.next(self, pieces)?;
+                self.spent.answering += started.elapsed();
+                self.segment(segment, answer, needs, collector)?;
+                self.reach(segment.info.first);
+            }
+            Piece::Gap(_, from, to) => {
+                self.gap(*from, *to, needs, collector)?;
+                self.reach(*from);
+            }
+        }
+        if !self.complete {
+            self.skip(partition);
+        }
+        collector.pass_on()
+    }
+
+    fn count_partitions(&mut self, pieces: &[Piece]) {
+        let mut partitions: Vec<Seq> = pieces.iter().map(Piece::partition).collect();
+        partitions.dedup();
+        self.covered.partitions = partitions.len();
         self.covered.stale.sort_unstable();
         self.covered.stale.dedup();
-        Ok(())
     }
 
     fn answer(&self, segment: &Segment) -> tantivy::Result<Answer> {
         let evaluator = Evaluator {
             segment,
             way: self.scope.way,
+            trace: None,
         };
-        evaluator.answer(&self.expr, &Bits::all(segment.len()))
+        evaluator.answer(&self.expr, &segment.docs_within(&self.scope.seqs))
     }
 
     fn reach(&mut self, seq: Seq) {
@@ -173,7 +370,7 @@ impl<'a> Run<'a> {
         !self.complete
             || collector.is_done()
             || self.scope.cancel.is_cancelled()
-            || self.bytes_read > self.scope.budget.bytes
+            || self.bytes_read.load(Ordering::Relaxed) > self.scope.budget.bytes
             || self.elapsed() > self.scope.budget.time
     }
 
@@ -186,12 +383,15 @@ impl<'a> Run<'a> {
             .rev()
             .flat_map(|batch| batch.iter().rev());
         for (number, event) in events.enumerate() {
-            if event.seq() <= committed {
+            if event.seq() <= committed || event.seq() < *self.scope.seqs.start() {
                 break;
             }
             if number % CHUNK_MIN == 0 && self.is_stopped(collector) {
                 self.complete = false;
                 return Ok(());
+            }
+            if event.seq() > *self.scope.seqs.end() {
+                continue;
             }
             if query::matches(&self.expr, event) {
                 collector.event(event)?;
@@ -208,22 +408,22 @@ impl<'a> Run<'a> {
         depth: Depth,
         collector: &mut dyn Collector,
     ) -> Result<(), SearchError> {
-        let (mut sure, mut unsure) = (answer.sure, answer.possible);
-        let is_stale = segment.is_stale(&self.snapshot.fingerprints);
-        let by_event = collector.needs().is_some() || (is_stale && collector.reads_columns());
-        let depth = if by_event {
-            depth.max(Depth::Core)
-        } else {
-            depth
-        };
-        if by_event || (is_stale && self.depth > Depth::Raw) {
-            sure = Bits::none(segment.len());
-        } else {
-            unsure.and_not(&sure);
-        }
+        let Division {
+            sure,
+            asked,
+            by_event,
+            depth,
+        } = Division::of(
+            segment,
+            answer,
+            Demand::of(collector),
+            self.depth,
+            depth,
+            segment.is_stale(&self.snapshot.fingerprints),
+        );
         let mut end = segment.len();
         let mut size = CHUNK_MIN;
-        let mut docs = unsure.descending();
+        let mut docs = asked.descending();
         loop {
             let chunk: Vec<u32> = docs.by_ref().take(size).collect();
             let start = match chunk.last() {
@@ -244,6 +444,7 @@ impl<'a> Run<'a> {
             if start == 0 {
                 return Ok(());
             }
+            collector.pass_on()?;
             self.reach(segment.seq(start));
             if self.is_stopped(collector) {
                 self.complete = false;
@@ -276,11 +477,13 @@ impl<'a> Run<'a> {
         F: Fn() -> Result<Vec<Event>, SourceError> + Send,
     {
         let expr = &self.expr;
-        let read = |piece: F| -> Result<(u64, Vec<Event>), SourceError> {
+        let started = Instant::now();
+        let read = |piece: F| -> Result<(u64, u64, Vec<Event>), SourceError> {
             let mut events = piece()?;
+            let count = events.len() as u64;
             let bytes = events.iter().map(|event| event.raw().len() as u64).sum();
             events.retain(|event| query::matches(expr, event));
-            Ok((bytes, events))
+            Ok((count, bytes, events))
         };
         let mut pieces: Vec<F> = pieces.collect();
         let own = pieces.pop();
@@ -298,10 +501,13 @@ impl<'a> Run<'a> {
             joined.chain(own).collect::<Result<Vec<_>, _>>()
         });
         let mut all = Vec::new();
-        for (bytes, events) in results.map_err(SearchError::Source)? {
-            self.bytes_read += bytes;
+        for (count, bytes, events) in results.map_err(SearchError::Source)? {
+            self.spent.events += count;
+            self.spent.bytes += bytes;
+            self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
             all.extend(events);
         }
+        self.spent.asking += started.elapsed();
         Ok(all)
     }
 
@@ -333,6 +539,7 @@ impl<'a> Run<'a> {
             for event in self.matching(pieces)?.iter().rev() {
                 collector.event(event)?;
             }
+            collector.pass_on()?;
             self.reach(Seq(start));
             end = start - 1;
             size = (size * 4).min(CHUNK_MAX as u64);

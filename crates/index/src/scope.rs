@@ -1,5 +1,6 @@
 //! What is asked for, what may be spent on it, and what was looked at.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Scope {
     pub from: Option<Micros>,
     /// Only events whose `@timestamp` is before.
     pub to: Option<Micros>,
+    /// Only events with these Seqs; what lies outside is not looked at.
+    pub seqs: RangeInclusive<Seq>,
     /// How much may be spent.
     pub budget: Budget,
     /// Stops it from another thread.
@@ -36,6 +39,7 @@ impl Scope {
             expr,
             from: None,
             to: None,
+            seqs: Seq::ZERO..=Seq::MAX,
             budget: Budget::default(),
             cancel: Cancel::default(),
             way: Way::Auto,
@@ -98,7 +102,8 @@ impl Cancel {
 pub struct Covered {
     /// The last event that it could see.
     pub through_seq: Seq,
-    /// How many partitions it looked at, those included that their times ruled out.
+    /// How many partitions it looked at, those included that their times ruled out; those that the Seqs asked for rule
+    /// out are not.
     pub partitions: usize,
     /// Partitions that it did not finish looking at, by their first Seq.
     pub skipped: Vec<Seq>,

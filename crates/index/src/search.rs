@@ -7,7 +7,7 @@ use std::time::Duration;
 use event::{Event, Seq};
 
 use crate::bits::Bits;
-use crate::run::{Collector, Run};
+use crate::run::{Collector, Run, Spent};
 use crate::schema::StableHash;
 use crate::scope::{Covered, Scope, SearchError};
 use crate::segment::Segment;
@@ -63,6 +63,14 @@ pub struct Cursor {
     identity: u64,
     /// The next page has only events below this one.
     before: Seq,
+}
+
+impl Cursor {
+    /// What it goes on with: only events below this Seq.
+    #[must_use]
+    pub fn before(self) -> Seq {
+        self.before
+    }
 }
 
 impl fmt::Display for Cursor {
@@ -142,6 +150,8 @@ pub struct SearchResult {
     pub next_cursor: Option<Cursor>,
     /// How long it took.
     pub took: Duration,
+    /// What was read to find them.
+    pub spent: Spent,
 }
 
 /// Searches, handing over hits as they are found.
@@ -178,6 +188,7 @@ pub(crate) fn search(
         total: Total::of(page.count, run.complete),
         next_cursor: before.map(|before| Cursor { identity, before }),
         took: run.elapsed(),
+        spent: run.spent,
         covered: run.covered,
     })
 }
@@ -235,7 +246,7 @@ impl Collector for Page<'_> {
         self.counting == Counting::Page && self.has_more
     }
 
-    fn piece_done(&mut self) -> Result<(), SearchError> {
+    fn pass_on(&mut self) -> Result<(), SearchError> {
         let mut seqs: Vec<Seq> = self.found.iter().skip(self.handed_over).copied().collect();
         if seqs.is_empty() {
             return Ok(());

@@ -1,18 +1,23 @@
 //! A segment: a run of consecutive Seqs, written once, opened for searching.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use event::{FieldKind, Seq};
+use event::{Event, FieldKind, Seq};
 use serde::{Deserialize, Serialize};
-use tantivy::columnar::{Column as Values, StrColumn};
+use tantivy::columnar::{Column as Values, ColumnType, StrColumn};
 use tantivy::{InvertedIndexReader, SegmentReader};
 
+use crate::bits::Bits;
+use crate::codes::Numbered;
 use crate::pack::Pack;
 use crate::schema::{Column, Layout, ODD, SEQ};
+use crate::scope::SearchError;
+use crate::source::{Depth, EventSource};
 
 /// What the manifest keeps of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +54,7 @@ pub(crate) struct Segment {
     seqs: Values<u64>,
     reader: SegmentReader,
     columns: Vec<OnceLock<ColumnValues>>,
+    numbered: Vec<OnceLock<Option<Numbered>>>,
     /// A bit for each column that does not say all of the document.
     odd: Option<Values<u64>>,
 }
@@ -101,6 +107,7 @@ impl Segment {
                 .column_opt(ODD)?
                 .filter(|odd: &Values<u64>| odd.values.num_vals() > 0),
             columns: layout.columns.iter().map(|_| OnceLock::new()).collect(),
+            numbered: layout.columns.iter().map(|_| OnceLock::new()).collect(),
             seqs,
             reader,
             index,
@@ -116,6 +123,13 @@ impl Segment {
     /// The Seq of a document.
     pub(crate) fn seq(&self, doc: u32) -> Seq {
         Seq(self.seqs.values.get_val(doc))
+    }
+
+    /// The documents with these Seqs.
+    pub(crate) fn docs_within(&self, seqs: &RangeInclusive<Seq>) -> Bits {
+        let end = self.first_from(Seq(seqs.end().0.saturating_add(1)));
+        let start = self.first_from(*seqs.start());
+        Bits::all(self.len()).between(start, end)
     }
 
     /// The first document whose Seq is not below `seq`; the number of documents where there is none.
@@ -164,6 +178,41 @@ impl Segment {
             FieldKind::Address => fast.column_opt(name)?.map(ColumnValues::Address),
         };
         Ok(values.unwrap_or(ColumnValues::Absent))
+    }
+
+    /// The column as numbers, opened at their first use; `None` where no document has a value.
+    pub(crate) fn numbered(&self, column: Column) -> tantivy::Result<Option<&Numbered>> {
+        let slot = self
+            .numbered
+            .get(usize::from(column.number))
+            .expect("a slot for each column of the layout");
+        if let Some(numbered) = slot.get() {
+            return Ok(numbered.as_ref());
+        }
+        let kind = match column.kind {
+            FieldKind::Keyword | FieldKind::Text => ColumnType::Str,
+            FieldKind::Number | FieldKind::Date => ColumnType::I64,
+            FieldKind::Address => ColumnType::IpAddr,
+        };
+        let fast = self.reader.fast_fields();
+        let handle = fast.dynamic_column_handle(column.field.name(), kind)?;
+        let numbered = Numbered::open(handle, column, self.column(column)?)?;
+        Ok(slot.get_or_init(|| numbered).as_ref())
+    }
+
+    /// The events of those documents of which one of the columns does not say all, ascending.
+    pub(crate) fn odd_events(
+        &self,
+        columns: &[Column],
+        docs: &Bits,
+        source: &dyn EventSource,
+    ) -> Result<Vec<Event>, SearchError> {
+        let odd = columns.iter().flat_map(|column| self.odd_docs(*column));
+        let odd: BTreeSet<u32> = odd.filter(|doc| docs.contains(*doc)).collect();
+        let seqs: Vec<Seq> = odd.into_iter().map(|doc| self.seq(doc)).collect();
+        source
+            .events(&seqs, Depth::Core)
+            .map_err(SearchError::Source)
     }
 
     /// The documents of which the column does not say all.

@@ -1,6 +1,7 @@
 //! What there is at one moment.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use event::{Event, Seq};
@@ -25,9 +26,24 @@ impl Piece {
             Self::Segment(partition, _) | Self::Gap(partition, ..) => *partition,
         }
     }
+
+    /// What of it has these Seqs, a segment whole; none where nothing has.
+    pub(crate) fn within(self, seqs: &RangeInclusive<Seq>) -> Option<Self> {
+        match self {
+            Self::Segment(_, ref segment) => {
+                let info = &segment.info;
+                (info.first <= *seqs.end() && info.last >= *seqs.start()).then_some(self)
+            }
+            Self::Gap(partition, from, to) => {
+                let (from, to) = (from.max(*seqs.start()), to.min(*seqs.end()));
+                (from <= to).then_some(Self::Gap(partition, from, to))
+            }
+        }
+    }
 }
 
 /// The snapshot that a search takes.
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) partitions: BTreeMap<Seq, Arc<Partition>>,
     pub(crate) fresh: Vec<Arc<[Event]>>,

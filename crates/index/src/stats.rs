@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use event::Event;
-use query::{FieldName, Groups, Memory, PipeError, Stats, Table};
+use event::{Event, FieldKind};
+use query::{FieldName, Groups, Key, Memory, PipeError, Stats, Table};
 
 use crate::bits::Bits;
+use crate::column_stats::ColumnStats;
+use crate::each::Wanted;
 use crate::run::{Collector, Run};
+use crate::schema::{Column, Layout};
 use crate::scope::{Covered, Scope, SearchError, depth_of, depth_of_field};
 use crate::search::Total;
 use crate::segment::Segment;
-use crate::source::Depth;
+use crate::source::{Depth, EventSource};
 use crate::state::Shared;
 
 /// A question for aggregates by key.
@@ -41,65 +44,152 @@ pub(crate) fn stats(shared: &Shared, request: &StatsRequest) -> Result<Tables, S
     let mut run = Run::new(shared, &request.scope);
     let groups = request.stats.iter();
     let groups = groups.map(|stats| Groups::new(stats.clone(), request.memory.clone()));
-    let mut rows = Rows {
-        depth: request.stats.iter().map(depth_of_stats).max(),
-        groups: groups.collect(),
-        failed: None,
-        total: 0,
-    };
-    run.collect(&mut rows)?;
-    let tables = match rows.failed {
+    let rows = Rows::new(&*shared.source, groups.collect());
+    let mut parts = run.collect_in_parallel(rows, Rows::fork)?;
+    let mut whole = parts.swap_remove(0);
+    parts.into_iter().for_each(|part| whole.merge(part));
+    let tables = match whole.failed {
         Some(error) => Err(error),
-        None => Ok(rows.groups.into_iter().map(Groups::table).collect()),
+        None => Ok(whole.groups.into_iter().map(Groups::table).collect()),
     };
     Ok(Tables {
         tables,
-        total: Total::of(rows.total, run.complete),
+        total: Total::of(whole.total, run.complete),
         took: run.elapsed(),
         covered: run.covered,
     })
 }
 
-/// How much of an event must be known.
-fn depth_of_stats(stats: &Stats) -> Depth {
-    let conditions = stats.by.iter().filter_map(|key| match key {
-        query::Key::Conditions(conditions) => {
-            conditions.iter().map(|(_, expr)| depth_of(expr)).max()
-        }
-        _ => None,
-    });
-    let fields = stats.fields();
-    let fields = fields.iter().map(|field: &FieldName| depth_of_field(field));
-    fields.chain(conditions).max().unwrap_or(Depth::Raw)
-}
-
-struct Rows {
+/// The rows of all tables, as far as one thread has looked.
+struct Rows<'a> {
+    source: &'a dyn EventSource,
     groups: Vec<Groups>,
-    depth: Option<Depth>,
+    /// How columns are counted, for each of the groups; none where one of them needs events.
+    columns: Option<Vec<ColumnStats>>,
+    /// How much of an event must be known.
+    depth: Depth,
     failed: Option<PipeError>,
     total: u64,
 }
 
-impl Collector for Rows {
-    fn event(&mut self, event: &Event) -> Result<(), SearchError> {
-        self.total += 1;
+impl<'a> Rows<'a> {
+    fn new(source: &'a dyn EventSource, groups: Vec<Groups>) -> Self {
+        let stats = groups.iter().map(Groups::stats);
+        Self {
+            source,
+            depth: stats
+                .clone()
+                .map(depth_of_stats)
+                .max()
+                .unwrap_or(Depth::Raw),
+            columns: stats.map(ColumnStats::new).collect(),
+            groups,
+            failed: None,
+            total: 0,
+        }
+    }
+
+    fn fork(&self) -> Self {
+        Self::new(self.source, self.groups.iter().map(Groups::fork).collect())
+    }
+
+    fn merge(&mut self, part: Self) {
+        self.total += part.total;
+        self.failed = self.failed.take().or(part.failed);
+        for (groups, more) in self.groups.iter_mut().zip(part.groups) {
+            if self.failed.is_none() {
+                self.failed = groups.merge(more).err();
+            }
+        }
+    }
+
+    fn push(&mut self, event: &Event) {
         for groups in &mut self.groups {
             if let Err(error) = groups.push(event) {
+                self.failed = Some(error);
+            }
+        }
+    }
+}
+
+impl Collector for Rows<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), SearchError> {
+        self.total += 1;
+        self.push(event);
+        Ok(())
+    }
+
+    fn docs(&mut self, segment: &Segment, docs: &Bits) -> Result<(), SearchError> {
+        let Some(columns) = &mut self.columns else {
+            return Ok(());
+        };
+        self.total += docs.count();
+        for (columns, groups) in columns.iter_mut().zip(&mut self.groups) {
+            let odd = segment.odd_events(&columns.columns(), docs, self.source)?;
+            let mut plain = docs.clone();
+            for event in &odd {
+                plain.remove(segment.first_from(event.seq()));
+            }
+            let pushed = odd.iter().try_for_each(|event| groups.push(event));
+            let added = match pushed {
+                Ok(()) => columns.add(segment, &plain, self.source, groups)?,
+                failed => failed,
+            };
+            if let Err(error) = added {
                 self.failed = Some(error);
             }
         }
         Ok(())
     }
 
-    fn docs(&mut self, _: &Segment, _: &Bits) -> Result<(), SearchError> {
-        Ok(())
+    fn reads_columns(&self) -> bool {
+        true
     }
 
     fn needs(&self) -> Option<Depth> {
-        self.depth
+        self.columns.is_none().then_some(self.depth)
     }
 
     fn is_done(&self) -> bool {
         self.failed.is_some()
     }
+}
+
+impl Wanted {
+    /// What [`Index::stats`](crate::Index::stats) reads of events: columns where they hold all that it asks about.
+    #[must_use]
+    pub fn for_stats(stats: &Stats) -> Self {
+        match ColumnStats::new(stats) {
+            Some(columns) => {
+                let columns = columns.columns();
+                Self::Columns(columns.into_iter().map(|column| column.field).collect())
+            }
+            None => Self::Events(depth_of_stats(stats)),
+        }
+    }
+}
+
+/// How much of an event must be known.
+fn depth_of_stats(stats: &Stats) -> Depth {
+    let conditions = stats.by.iter().filter_map(|key| match key {
+        Key::Conditions(conditions) => conditions.iter().map(|(_, expr)| depth_of(expr)).max(),
+        _ => None,
+    });
+    let fields = stats.fields();
+    let fields = fields.iter().map(depth_of_field);
+    fields.chain(conditions).max().unwrap_or(Depth::Raw)
+}
+
+/// The column that holds all that a key asks of events.
+pub(crate) fn column_of_key(key: &Key) -> Option<Column> {
+    match key {
+        Key::Field(field) | Key::Number { field, .. } | Key::Ranges { field, .. } => column(field),
+        Key::Time { field, .. } => column(field).filter(|column| column.kind == FieldKind::Date),
+        Key::Conditions(_) => None,
+    }
+}
+
+/// The column of a field.
+pub(crate) fn column(field: &FieldName) -> Option<Column> {
+    field.known().and_then(|known| Layout::get().column(known))
 }

@@ -11,13 +11,17 @@ use crate::document::{LONG, NUMBER_COLUMNS, WORD_BYTES_MAX, kept_out, plain_numb
 use crate::evaluate::Answer;
 use crate::schema::Layout;
 use crate::segment::{ColumnValues, Segment};
+use crate::trace::{Means, Trace, Why};
 
 /// The most words of the postings that one word with wildcards stands for; beyond, every event is asked.
 const EXPANSION_MAX: usize = 2000;
 
 /// The postings of a segment.
 #[derive(Debug)]
-pub(crate) struct Postings<'a>(pub(crate) &'a Segment);
+pub(crate) struct Postings<'a> {
+    pub(crate) segment: &'a Segment,
+    pub(crate) trace: Option<&'a Trace>,
+}
 
 /// What the postings can say of one word of a phrase.
 enum Clue {
@@ -32,6 +36,18 @@ enum Clue {
 }
 
 impl Postings<'_> {
+    fn by(&self, means: Means) {
+        if let Some(trace) = self.trace {
+            trace.by(means);
+        }
+    }
+
+    fn because(&self, why: impl FnOnce() -> Why) {
+        if let Some(trace) = self.trace {
+            trace.because(why());
+        }
+    }
+
     /// The documents that hold the phrase, as far as postings know.
     pub(crate) fn phrase(&self, phrase: &Phrase, within: &Bits) -> tantivy::Result<Answer> {
         let mut possible = within.clone();
@@ -39,12 +55,17 @@ impl Postings<'_> {
             possible.and(&self.term(address)?);
         }
         if is_one_v4(phrase) {
+            self.by(Means::Terms);
             return Ok(Answer::exact(possible));
         }
         let (numbers, words): (Vec<_>, Vec<_>) = (0_u32..)
             .zip(phrase.words())
             .partition(|(_, word)| number_of(word).is_some());
+        self.by(Means::Words);
         let mut exact = phrase.addresses().is_empty();
+        if !exact {
+            self.because(|| Why::AddressInPhrase);
+        }
         exact &= self.narrow(&words, &mut possible)?;
         if numbers.is_empty() {
             return Ok(answer(possible, exact));
@@ -53,7 +74,10 @@ impl Postings<'_> {
         let mut is_in_columns = false;
         for number in numbers.iter().filter_map(|(_, word)| number_of(word)) {
             let mut docs = self.in_columns(number, &possible)?;
-            is_in_columns |= !docs.is_empty();
+            if !docs.is_empty() {
+                is_in_columns = true;
+                self.because(|| Why::NumberInColumn(number.to_string()));
+            }
             docs.or(&self.word(&number.to_string())?);
             possible.and(&docs);
         }
@@ -92,7 +116,7 @@ impl Postings<'_> {
             .into_iter()
             .filter_map(|field| Layout::get().column(field));
         for column in columns {
-            if let ColumnValues::Integer(values) = self.0.column(column)? {
+            if let ColumnValues::Integer(values) = self.segment.column(column)? {
                 docs.or(&equal(values, within, number));
             }
         }
@@ -101,9 +125,9 @@ impl Postings<'_> {
 
     /// The documents that have the word in their raw text.
     fn word(&self, word: &str) -> tantivy::Result<Bits> {
-        let mut docs = Bits::none(self.0.len());
+        let mut docs = Bits::none(self.segment.len());
         let field = Layout::get().words;
-        if let Some(postings) = read(&self.0.words, field, word, IndexRecordOption::Basic)? {
+        if let Some(postings) = read(&self.segment.words, field, word, IndexRecordOption::Basic)? {
             fill(&mut docs, postings);
         }
         Ok(docs)
@@ -118,14 +142,16 @@ impl Postings<'_> {
 
     fn word_clue(&self, key: &TextKey) -> tantivy::Result<Clue> {
         if query::kept_out(&query::fold(key.text())) {
+            self.because(|| Why::KeptOut(key.text().to_owned()));
             return Ok(Clue::Silent);
         }
         if key.text().len() > WORD_BYTES_MAX || query::fold(key.text()).len() > WORD_BYTES_MAX {
+            self.because(|| Why::LongWord(key.text().to_owned()));
             return Ok(Clue::Docs(self.term(LONG)?));
         }
         let layout = Layout::get();
         let postings = read(
-            &self.0.words,
+            &self.segment.words,
             layout.words,
             key.text(),
             IndexRecordOption::WithFreqsAndPositions,
@@ -138,33 +164,41 @@ impl Postings<'_> {
     fn pattern_clue(&self, pattern: &Pattern) -> tantivy::Result<Clue> {
         let prefix = pattern.prefix();
         if !prefix.starts_with(|c: char| !c.is_numeric()) || pattern.is_marked() {
+            self.because(|| Why::OpenWildcard(pattern.to_string()));
             return Ok(Clue::Silent);
         }
         let mut docs = self.term(LONG)?;
-        let terms = self.0.words.terms();
+        let terms = self.segment.words.terms();
         let mut stream = terms.range().ge(prefix.as_bytes()).into_stream()?;
         let mut asked = 0;
         while stream.advance() && stream.key().starts_with(prefix.as_bytes()) {
             asked += 1;
             if asked > EXPANSION_MAX {
+                self.because(|| Why::TooManyWords(pattern.to_string()));
                 return Ok(Clue::Silent);
             }
             if std::str::from_utf8(stream.key()).is_ok_and(|word| pattern.matches(word)) {
                 let info = stream.value().clone();
-                let words = &self.0.words;
+                let words = &self.segment.words;
                 let postings =
                     words.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
                 fill(&mut docs, postings);
             }
         }
+        self.because(|| Why::Wildcard(pattern.to_string()));
         Ok(Clue::Docs(docs))
     }
 
     /// The documents that have the term.
     pub(crate) fn term(&self, term: &str) -> tantivy::Result<Bits> {
-        let mut docs = Bits::none(self.0.len());
+        let mut docs = Bits::none(self.segment.len());
         let layout = Layout::get();
-        let postings = read(&self.0.terms, layout.terms, term, IndexRecordOption::Basic)?;
+        let postings = read(
+            &self.segment.terms,
+            layout.terms,
+            term,
+            IndexRecordOption::Basic,
+        )?;
         if let Some(postings) = postings {
             fill(&mut docs, postings);
         }
@@ -173,7 +207,7 @@ impl Postings<'_> {
 
     /// The documents that have all of these folded words, among the words of the raw text or the terms.
     pub(crate) fn anywhere(&self, words: &[String]) -> tantivy::Result<Bits> {
-        let mut all = Bits::all(self.0.len());
+        let mut all = Bits::all(self.segment.len());
         for word in words {
             let mut docs = self.term(word)?;
             docs.or(&self.word(word)?);

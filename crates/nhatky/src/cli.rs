@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Parse(Parse),
     /// Searches a running server, or a data directory that no server holds.
     Search(Search),
+    /// Writes every event that a query finds to a file, however many.
+    Export(Export),
     /// Shows events as they arrive.
     Tail(Tail),
     /// The rules: list, show, test, backtest.
@@ -179,6 +181,9 @@ pub(crate) struct Search {
     /// How many events at most.
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,
+    /// Runs it and tells how it is answered: by what each condition, of which parts, and at what cost.
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// One JSON object a line, also on a terminal.
     #[arg(long)]
     pub(crate) json: bool,
@@ -187,10 +192,49 @@ pub(crate) struct Search {
     pub(crate) query: String,
 }
 
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A JSON object a line; the last line says that it is whole.
+    Ndjson,
+    /// Comma-separated values, RFC 4180.
+    Csv,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "ndjson")]
+    pub(crate) format: ExportFormat,
+    /// The fields of each event, with commas between them; nhatky.seq is always there.
+    #[arg(long, value_name = "A,B,C")]
+    pub(crate) fields: Option<String>,
+    /// Begins CSV with a byte order mark, for old spreadsheets.
+    #[arg(long)]
+    pub(crate) bom: bool,
+    /// The file, which must not be there yet; standard output when left out.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Goes on with a file whose export was cut, with the same query, span and fields; a torn last line is taken off.
+    /// Write times out: `now-1h` means another time than when it began.
+    #[arg(long, requires = "output")]
+    pub(crate) resume: bool,
+    /// What to export; everything when left out.
+    #[arg(default_value = "")]
+    pub(crate) query: String,
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Tail {
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Events a second at most, up to 1000; how many were left out is said.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) rate: u32,
     /// One JSON object a line, also on a terminal.
     #[arg(long)]
     pub(crate) json: bool,

@@ -118,12 +118,64 @@ impl Client {
         serde_json::from_slice(&bytes).context("the reply is not JSON: is that a nhatky server?")
     }
 
-    /// GETs server-sent events and hands over the data of each, until `each` breaks off or fails, or the server ends.
+    /// POSTs JSON and hands over the reply's body as it comes.
+    ///
+    /// A body that ends early is an error: what was handed over is then not all.
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        body: &Value,
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Remote { http, base, token } => {
+                let mut request = http.post(format!("{base}{path}")).json(body);
+                if let Some(token) = token {
+                    request = request.bearer_auth(token);
+                }
+                let reply = request
+                    .send()
+                    .await
+                    .with_context(|| format!("{base} does not answer"))?;
+                let status = reply.status();
+                if !status.is_success() {
+                    bail!(explain(status.as_u16(), &reply.bytes().await?));
+                }
+                let mut stream = reply.bytes_stream();
+                while let Some(chunk) = stream.next().await {
+                    each(&chunk.context("the server ended the connection")?)?;
+                }
+            }
+            Self::Local(node) => {
+                let request = axum::http::Request::builder()
+                    .method("POST")
+                    .uri(path)
+                    .header("host", "localhost")
+                    .header("content-type", "application/json")
+                    .body(Body::from(serde_json::to_vec(body)?))?;
+                let reply = node.routes().oneshot(request).await?;
+                let status = reply.status();
+                if !status.is_success() {
+                    bail!(explain(
+                        status.as_u16(),
+                        &reply.into_body().collect().await?.to_bytes()
+                    ));
+                }
+                let mut stream = reply.into_body().into_data_stream();
+                while let Some(chunk) = stream.next().await {
+                    each(&chunk?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// GETs server-sent events and hands over each, until `each` breaks off or fails, or the server ends.
     pub(crate) async fn follow(
         &self,
         path: &str,
         query: &[(&str, &str)],
-        mut each: impl FnMut(&str) -> Result<ControlFlow<()>>,
+        mut each: impl FnMut(&Message) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let Self::Remote { http, base, token } = self else {
             bail!("nothing arrives in a data directory that no server holds: use --server URL");
@@ -140,21 +192,41 @@ impl Client {
         if !status.is_success() {
             bail!(explain(status.as_u16(), &reply.bytes().await?));
         }
-        let mut lines = Vec::new();
+        let (mut lines, mut message) = (Vec::new(), Message::default());
         let mut stream = reply.bytes_stream();
         while let Some(chunk) = stream.next().await {
             lines.extend_from_slice(&chunk?);
             while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = lines.drain(..=end).collect();
-                let line = String::from_utf8_lossy(&line);
-                if let Some(data) = line.strip_prefix("data:")
-                    && each(data.trim())?.is_break()
+                if message.take(String::from_utf8_lossy(&line).trim_end())
+                    && each(&std::mem::take(&mut message))?.is_break()
                 {
                     return Ok(());
                 }
             }
         }
         Err(anyhow!("the server ended the connection"))
+    }
+}
+
+/// A server-sent event.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// What kind of event it is; empty where it names none.
+    pub(crate) event: String,
+    /// What it says.
+    pub(crate) data: String,
+}
+
+impl Message {
+    /// Takes a line of it; whether the message is whole with it.
+    fn take(&mut self, line: &str) -> bool {
+        if let Some(event) = line.strip_prefix("event:") {
+            event.trim().clone_into(&mut self.event);
+        } else if let Some(data) = line.strip_prefix("data:") {
+            data.trim().clone_into(&mut self.data);
+        }
+        line.is_empty() && !self.data.is_empty()
     }
 }
 
@@ -194,6 +266,16 @@ mod tests {
     fn queries_are_encoded_byte_by_byte() {
         let target = with_query("/s", &[("q", "a:\"đ\" & b"), ("limit", "5")]);
         assert_eq!(target, "/s?q=a%3A%22%C4%91%22%20%26%20b&limit=5");
+    }
+
+    #[test]
+    fn a_message_is_whole_at_its_empty_line() {
+        let mut message = Message::default();
+        let whole = [":", "", "event: left-out", "id: 7", "data: {}", ""];
+        let whole = whole.map(|line| message.take(line));
+        assert_eq!(whole, [false, false, false, false, false, true]);
+        let (event, data) = ("left-out".to_owned(), "{}".to_owned());
+        assert_eq!(message, Message { event, data });
     }
 
     #[test]

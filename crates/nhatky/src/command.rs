@@ -4,6 +4,7 @@ pub(crate) mod alerts;
 pub(crate) mod check;
 pub(crate) mod coach;
 pub(crate) mod demo;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod listing;
 pub(crate) mod parse;

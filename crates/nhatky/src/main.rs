@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod data_dir;
 mod device_clocks;
+mod export_file;
 mod kept_events;
 mod log_file;
 mod metrics;
@@ -71,6 +72,7 @@ async fn run_async(command: Command, texts: &Texts) -> Result<ExitCode> {
         Command::Demo(args) => command::demo::run(args, texts).await,
         Command::Import(args) => command::import::run(args, texts).await,
         Command::Search(args) => command::search::run(args, texts).await,
+        Command::Export(args) => command::export::run(args, texts).await,
         Command::Tail(args) => command::search::tail(args, texts).await,
         Command::Rules(command) => return command::rules::run(command, texts).await,
         Command::Sources(listing) => listing::run(&listing, SOURCES, texts).await,

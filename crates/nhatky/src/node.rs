@@ -232,6 +232,11 @@ impl Node {
             products: Arc::new(NodeProducts {
                 understanding: Arc::clone(&self.understanding),
             }),
+            lookups: Arc::new(server::Lookups::new(
+                self.data.content().join("lookups"),
+                Arc::clone(self.understanding.load().settings.geo()),
+                Arc::clone(&self.clock),
+            )),
             vitals: Arc::new(NodeVitals {
                 journal: Arc::clone(&self.journal),
                 progress: Arc::clone(&self.pipeline.progress),
@@ -307,7 +312,7 @@ impl Understanding {
             parsers: Arc::new(parse::Parsers::load(Some(content))?),
             settings: config
                 .parse_settings()?
-                .with_geo(Geo::load(&content.join("geo"))?),
+                .with_geo(Arc::new(Geo::load(&content.join("geo"))?)),
         })
     }
 

@@ -81,36 +81,40 @@ struct Location {
     longitude: Option<f64>,
 }
 
-/// Which fields tell of one end of a connection.
-struct End {
-    ip: Field,
-    country_iso_code: Field,
-    country_name: Field,
-    city_name: Field,
-    location: Field,
-    as_number: Field,
-    as_organization: Field,
-}
+/// What is told of an address.
+pub const GEO_FACTS: [&str; 6] = [
+    "country_iso_code",
+    "country_name",
+    "city_name",
+    "location",
+    "as_number",
+    "as_organization",
+];
 
-const ENDS: [End; 2] = [
-    End {
-        ip: Field::SOURCE_IP,
-        country_iso_code: Field::SOURCE_GEO_COUNTRY_ISO_CODE,
-        country_name: Field::SOURCE_GEO_COUNTRY_NAME,
-        city_name: Field::SOURCE_GEO_CITY_NAME,
-        location: Field::SOURCE_GEO_LOCATION,
-        as_number: Field::SOURCE_AS_NUMBER,
-        as_organization: Field::SOURCE_AS_ORGANIZATION_NAME,
-    },
-    End {
-        ip: Field::DESTINATION_IP,
-        country_iso_code: Field::DESTINATION_GEO_COUNTRY_ISO_CODE,
-        country_name: Field::DESTINATION_GEO_COUNTRY_NAME,
-        city_name: Field::DESTINATION_GEO_CITY_NAME,
-        location: Field::DESTINATION_GEO_LOCATION,
-        as_number: Field::DESTINATION_AS_NUMBER,
-        as_organization: Field::DESTINATION_AS_ORGANIZATION_NAME,
-    },
+/// The address of one end of a connection, and the fields that tell of it, in the order of [`GEO_FACTS`].
+const ENDS: [(Field, [Field; GEO_FACTS.len()]); 2] = [
+    (
+        Field::SOURCE_IP,
+        [
+            Field::SOURCE_GEO_COUNTRY_ISO_CODE,
+            Field::SOURCE_GEO_COUNTRY_NAME,
+            Field::SOURCE_GEO_CITY_NAME,
+            Field::SOURCE_GEO_LOCATION,
+            Field::SOURCE_AS_NUMBER,
+            Field::SOURCE_AS_ORGANIZATION_NAME,
+        ],
+    ),
+    (
+        Field::DESTINATION_IP,
+        [
+            Field::DESTINATION_GEO_COUNTRY_ISO_CODE,
+            Field::DESTINATION_GEO_COUNTRY_NAME,
+            Field::DESTINATION_GEO_CITY_NAME,
+            Field::DESTINATION_GEO_LOCATION,
+            Field::DESTINATION_AS_NUMBER,
+            Field::DESTINATION_AS_ORGANIZATION_NAME,
+        ],
+    ),
 ];
 
 impl Geo {
@@ -152,23 +156,14 @@ impl Geo {
         self.databases.is_empty()
     }
 
-    /// Adds what is known of the event's two ends, where its definition has not said it.
-    pub(crate) fn write(&self, received_at: Micros, event: &mut Event) {
-        for end in &ENDS {
-            if let Some(Value::Address(address)) = event.get(end.ip)
-                && is_public(address)
-            {
-                self.write_end(received_at, end, address, event);
-            }
+    /// Gives `put` the facts of an address by the databases in force at that time, each by its place in [`GEO_FACTS`];
+    /// of several databases the newest comes first.
+    pub fn facts(&self, at: Micros, address: IpAddr, put: &mut dyn FnMut(usize, Value<'_>)) {
+        if !is_public(address) {
+            return;
         }
-    }
-
-    fn write_end(&self, received_at: Micros, end: &End, address: IpAddr, event: &mut Event) {
-        let in_force = self
-            .databases
-            .iter()
-            .filter(|database| database.since <= received_at);
-        for database in in_force {
+        let in_force = self.databases.iter();
+        for database in in_force.filter(|database| database.since <= at) {
             // A damaged place of a database says nothing of the addresses in it.
             let Ok(Some(entry)) = database
                 .reader
@@ -178,26 +173,31 @@ impl Geo {
                 continue;
             };
             let location = entry.location();
-            let values = [
-                (
-                    end.country_iso_code,
-                    entry.country_iso_code().map(Value::Text),
-                ),
-                (end.country_name, entry.country_name().map(Value::Text)),
-                (end.city_name, entry.city_name().map(Value::Text)),
-                (end.location, location.as_deref().map(Value::Text)),
-                (end.as_number, entry.as_number().map(Value::Integer)),
-                (
-                    end.as_organization,
-                    entry.as_organization().map(Value::Text),
-                ),
+            let facts = [
+                entry.country_iso_code().map(Value::Text),
+                entry.country_name().map(Value::Text),
+                entry.city_name().map(Value::Text),
+                location.as_deref().map(Value::Text),
+                entry.as_number().map(Value::Integer),
+                entry.as_organization().map(Value::Text),
             ];
-            for (field, value) in values {
-                if let Some(value) = value
-                    && !event.has(field)
-                {
-                    event.append(field, value);
+            for (fact, value) in facts.into_iter().enumerate() {
+                if let Some(value) = value {
+                    put(fact, value);
                 }
+            }
+        }
+    }
+
+    /// Adds what is known of the event's two ends, where its definition has not said it.
+    pub(crate) fn write(&self, received_at: Micros, event: &mut Event) {
+        for (ip, fields) in &ENDS {
+            if let Some(Value::Address(address)) = event.get(*ip) {
+                self.facts(received_at, address, &mut |fact, value| {
+                    if let Some(field) = fields.get(fact).filter(|field| !event.has(**field)) {
+                        event.append(*field, value);
+                    }
+                });
             }
         }
     }

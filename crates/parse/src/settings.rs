@@ -151,12 +151,14 @@ impl ParseSettings {
 
     /// Takes databases that tell where addresses are.
     #[must_use]
-    pub fn with_geo(mut self, geo: Geo) -> Self {
-        self.geo = Arc::new(geo);
+    pub fn with_geo(mut self, geo: Arc<Geo>) -> Self {
+        self.geo = geo;
         self
     }
 
-    pub(crate) fn geo(&self) -> &Geo {
+    /// The databases of addresses.
+    #[must_use]
+    pub fn geo(&self) -> &Arc<Geo> {
         &self.geo
     }
 

@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::tz::TimeZone;
 
 use crate::date::{Interval, interval};
-use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span};
 use crate::lexer::{Comparison, Kind, Lexeme, Lexer, Mode, Quotes, Side};
 use crate::pattern::Piece;
 use crate::{Bound, Condition, FieldName, Literal, Pattern, Phrase, Range};
@@ -83,6 +83,9 @@ impl ValueReader<'_, '_> {
         if let Some(message) = self.unfit(&literal) {
             let fix = "correct it, or leave it so to find records in which the field is such text";
             self.report(Severity::Warning, Code::BadValue, span, &message, fix);
+            if let Some(meant) = self.meant(text, Part::Whole) {
+                self.propose(Replacement::new(span, meant));
+            }
         }
         Some(Condition::Is(literal))
     }
@@ -107,12 +110,14 @@ impl ValueReader<'_, '_> {
         let next = self.lexer.next(Mode::Value);
         let Some(BoundText::Value(text)) = self.bound_text(&next) else {
             self.lexer.go_back(next.span.start);
-            return self.fail(
+            self.fail::<()>(
                 Code::MissingValue,
                 sign,
                 "there is no value to compare with",
                 "write one after the sign",
             );
+            self.propose(Replacement::new(sign, "*"));
+            return None;
         };
         let (low, high) = match comparison {
             Comparison::Less => (None, Some(Side::Without)),
@@ -130,11 +135,11 @@ impl ValueReader<'_, '_> {
     fn range(&mut self, low_side: Side, open: Span) -> Option<Condition> {
         // Up to the closing bracket whatever stands there, so that the rest is read as what it is.
         let mut parts = Vec::new();
-        let close = loop {
+        let (close, close_end) = loop {
             let next = self.lexer.next(Mode::Bound);
             match next.kind {
-                Kind::BracketClose(side) => break Some(side),
-                Kind::End => break None,
+                Kind::BracketClose(side) => break (Some(side), Some(next.span.end)),
+                Kind::End => break (None, None),
                 _ if parts.len() < 4 => parts.push(next),
                 _ => {}
             }
@@ -147,12 +152,14 @@ impl ValueReader<'_, '_> {
         let high = high.and_then(|high| Some((self.bound_text(high)?, high.span)));
         let (Some((low_text, low)), Some((high_text, high)), Some(high_side)) = (low, high, close)
         else {
-            return self.fail(
+            self.fail::<()>(
                 Code::BadRange,
                 open,
                 "this range is not complete",
                 "write it as «[low TO high]», with «*» for a side without a bound",
             );
+            self.propose(completed(self.lexer.text(), open, &parts, close_end));
+            return None;
         };
         let low = match low_text {
             BoundText::None => Bound::Open,
@@ -211,12 +218,16 @@ impl ValueReader<'_, '_> {
     fn bound(&mut self, text: &str, side: Side, span: Span) -> Option<Bound> {
         let literal = Literal::new(text);
         if let Some(message) = self.unfit(&literal) {
-            return self.fail(
+            self.fail::<()>(
                 Code::BadValue,
                 span,
                 &message,
                 "write a bound with which its values can be compared",
             );
+            if let Some(meant) = self.meant(text, Part::Bound) {
+                self.propose(Replacement::new(span, meant));
+            }
+            return None;
         }
         Some(match side {
             Side::With => Bound::With(literal),
@@ -257,6 +268,20 @@ impl ValueReader<'_, '_> {
                 "this quote is never closed",
                 "write «\"» where the text ends",
             );
+            self.propose(Replacement::close(self.lexer.text(), span.end, '"'));
+        }
+    }
+
+    /// What was meant by a text that is no value of the field: the beginning of an address, a day by its name.
+    fn meant(&self, text: &str, part: Part) -> Option<String> {
+        match self.field.kind() {
+            FieldKind::Address => beginning_of_v4(text, part),
+            FieldKind::Date => match text.to_lowercase().as_str() {
+                "today" | "hôm nay" => Some("now/d".to_owned()),
+                "yesterday" | "hôm qua" => Some("now-1d/d".to_owned()),
+                _ => None,
+            },
+            FieldKind::Number | FieldKind::Keyword | FieldKind::Text => None,
         }
     }
 
@@ -272,8 +297,76 @@ impl ValueReader<'_, '_> {
             span,
             message: message.to_owned(),
             fix: fix.to_owned(),
+            replacement: None,
         });
     }
+
+    /// What to write instead of what was told last.
+    fn propose(&mut self, replacement: Replacement) {
+        if let Some(told) = self.diagnostics.last_mut() {
+            told.replacement = Some(replacement);
+        }
+    }
+}
+
+/// What of a condition a text is.
+#[derive(Clone, Copy)]
+enum Part {
+    /// The value that is asked for.
+    Whole,
+    /// A bound of a range.
+    Bound,
+}
+
+/// `10.0` and `10.0.` as the network, or its first address.
+fn beginning_of_v4(text: &str, part: Part) -> Option<String> {
+    let octets: Vec<u8> = text
+        .trim_end_matches('.')
+        .split('.')
+        .map(|octet| octet.parse().ok())
+        .collect::<Option<_>>()?;
+    let given = octets.len();
+    if given > 3 {
+        return None;
+    }
+    let mut address = [0_u8; 4];
+    for (place, octet) in address.iter_mut().zip(octets) {
+        *place = octet;
+    }
+    let address = std::net::Ipv4Addr::from(address);
+    Some(match part {
+        Part::Whole => format!("{address}/{}", given * 8),
+        Part::Bound => address.to_string(),
+    })
+}
+
+/// The range that an incomplete one was to be, of the texts in it, each with its sides.
+fn completed(text: &str, open: Span, parts: &[Lexeme], close_end: Option<usize>) -> Replacement {
+    let mut values = Vec::new();
+    let mut end = open.end;
+    for part in parts.iter().filter(|part| !is_to(part)) {
+        let written = text.get(part.span.start..part.span.end).unwrap_or_default();
+        let written = written.trim_matches(',');
+        if values.len() == 2 || written.eq_ignore_ascii_case("to") || written.is_empty() {
+            continue;
+        }
+        let halves = [",", "..", "-"].iter().find_map(|between| {
+            let (low, high) = written.split_once(between)?;
+            let is_bound = |half: &str| {
+                half.parse::<f64>().is_ok() || half.parse::<std::net::IpAddr>().is_ok()
+            };
+            (is_bound(low) && is_bound(high)).then_some([low, high])
+        });
+        end = part.span.end;
+        match halves.filter(|_| values.is_empty()) {
+            Some(halves) => values.extend(halves),
+            None => values.push(written),
+        }
+    }
+    let end = close_end.unwrap_or(end);
+    let low = values.first().copied().unwrap_or("*");
+    let high = values.get(1).copied().unwrap_or("*");
+    Replacement::new(Span { end, ..open }, format!("[{low} TO {high}]"))
 }
 
 fn within(interval: Interval) -> Condition {

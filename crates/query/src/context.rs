@@ -1,7 +1,11 @@
 //! What a query is read with: now, the zone, the limits.
 
+use std::sync::Arc;
+
 use event::Micros;
 use jiff::tz::TimeZone;
+
+use crate::{Answer, Resources};
 
 /// What a query is read with.
 #[derive(Clone, Debug)]
@@ -12,6 +16,12 @@ pub struct Context {
     pub zone: TimeZone,
     /// What a query may have at most.
     pub limits: Limits,
+    /// What the stages `parse` and `lookup` use; without it there are none.
+    pub resources: Option<Arc<dyn Resources>>,
+    /// What the query's subqueries gave, as far as it is known: see [`Subquery`](crate::Subquery).
+    pub answers: Vec<Answer>,
+    /// How deep in subqueries this query stands.
+    pub subquery_depth: usize,
 }
 
 impl Context {
@@ -23,6 +33,9 @@ impl Context {
             now,
             zone: zone.unwrap_or_else(|_| TimeZone::fixed(jiff::tz::offset(7))),
             limits: Limits::default(),
+            resources: None,
+            answers: Vec::new(),
+            subquery_depth: 0,
         }
     }
 }
@@ -36,6 +49,8 @@ pub struct Limits {
     pub depth: usize,
     /// Number of tests. Default 1024: the text's length allows few more.
     pub clauses: usize,
+    /// Number of values that a subquery may give. Default 10,000: as many are asked for at once in a list.
+    pub subquery_values: usize,
     /// Number of regular expressions, each of which may take [`Regex::COMPILED_BYTES_MAX`](crate::Regex::COMPILED_BYTES_MAX). Default 16.
     pub regexes: usize,
 }
@@ -46,6 +61,7 @@ impl Default for Limits {
             text_bytes: 16 << 10,
             depth: 50,
             clauses: 1024,
+            subquery_values: 10_000,
             regexes: 16,
         }
     }

@@ -138,6 +138,15 @@ impl Display for Regex {
     }
 }
 
+/// A text as a value or phrase is written: in quotes, unless it is a plain word.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_quoted(f, self.0)
+    }
+}
+
 /// A text in quotes, unless it is a plain word.
 fn write_quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     let plain = !text.is_empty()

@@ -176,6 +176,35 @@ impl Regex {
     pub fn matches(&self, text: &str) -> bool {
         self.compiled.is_match(text)
     }
+
+    /// What the first group of the first match holds, or the whole match where there is no group.
+    #[must_use]
+    pub fn captured<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let captures = self.compiled.captures(text)?;
+        let group = if captures.len() > 1 {
+            captures.get(1)
+        } else {
+            captures.get(0)
+        };
+        group.map(|found| found.as_str())
+    }
+
+    /// The text with each match replaced, in which `$1` stands for a group; no match behind so many bytes is.
+    #[must_use]
+    pub fn replaced(&self, text: &str, with: &str, bytes_max: usize) -> String {
+        let (mut replaced, mut end) = (String::new(), 0);
+        for captures in self.compiled.captures_iter(text) {
+            let Some(found) = captures.get(0) else { break };
+            if replaced.len() > bytes_max {
+                break;
+            }
+            replaced.push_str(text.get(end..found.start()).unwrap_or_default());
+            captures.expand(with, &mut replaced);
+            end = found.end();
+        }
+        replaced.push_str(text.get(end..).unwrap_or_default());
+        replaced
+    }
 }
 
 /// What was written is all that there is.

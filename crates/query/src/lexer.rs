@@ -76,11 +76,49 @@ pub(crate) enum Comparison {
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    trail: Trail,
+}
+
+/// What was read last, for whoever asks what may be written next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trail {
+    /// The token before the last one.
+    pub(crate) before: Option<(Mode, Span)>,
+    /// The last token.
+    pub(crate) last: Option<(Mode, Span)>,
+    /// What was wanted where the text ended.
+    pub(crate) wanted: Option<Mode>,
+}
+
+impl Trail {
+    fn note(&mut self, mode: Mode, lexeme: &Lexeme) {
+        if lexeme.kind == Kind::End {
+            self.wanted.get_or_insert(mode);
+            return;
+        }
+        // A token that is read again, as something else, is no further one.
+        if self
+            .last
+            .is_none_or(|(_, last)| last.start != lexeme.span.start)
+        {
+            self.before = self.last;
+        }
+        self.last = Some((mode, lexeme.span));
+    }
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            trail: Trail::default(),
+        }
+    }
+
+    /// The whole text.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
     }
 
     pub(crate) fn next(&mut self, mode: Mode) -> Lexeme {
@@ -95,7 +133,14 @@ impl<'a> Lexer<'a> {
             start,
             end: self.at,
         };
-        Lexeme { kind, span }
+        let lexeme = Lexeme { kind, span };
+        self.trail.note(mode, &lexeme);
+        lexeme
+    }
+
+    /// What was read last.
+    pub(crate) fn trail(&self) -> Trail {
+        self.trail
     }
 
     /// Reads again from there: the start of a token that was read.
@@ -116,7 +161,47 @@ impl<'a> Lexer<'a> {
         next.is_some_and(|c| !c.is_whitespace())
     }
 
-    fn rest(&self) -> &'a str {
+    /// The length of the text.
+    pub(crate) fn end(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(crate) fn slice(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// Behind the spaces at that place, and behind that word and its spaces if it stands there.
+    pub(crate) fn behind_word(&self, word: &str, at: usize) -> usize {
+        let rest = self.slice(at, self.text.len()).trim_start();
+        let behind = rest
+            .strip_prefix(word)
+            .filter(|rest| rest.starts_with(char::is_whitespace));
+        self.text.len() - behind.map_or(rest, str::trim_start).len()
+    }
+
+    /// How far it is to the `]` that closes a bracket opened before that place; brackets inside are closed before, those
+    /// in quotes do not count.
+    pub(crate) fn length_to_bracket(&self, start: usize) -> Option<usize> {
+        let (mut open, mut quoted, mut escaped) = (0_usize, false, false);
+        let rest = self.slice(start, self.text.len());
+        for (at, c) in rest.char_indices() {
+            match c {
+                _ if escaped => {
+                    escaped = false;
+                    continue;
+                }
+                '\\' => escaped = true,
+                '"' => quoted = !quoted,
+                '[' if !quoted => open += 1,
+                ']' if !quoted && open == 0 => return Some(at),
+                ']' if !quoted => open -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    pub(crate) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 

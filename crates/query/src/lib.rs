@@ -39,6 +39,7 @@
     clippy::cast_possible_wrap
 )]
 
+mod complete;
 mod condition;
 mod context;
 mod date;
@@ -49,6 +50,7 @@ mod fold;
 mod lexer;
 mod literal;
 mod matches;
+mod near;
 mod parser;
 mod pattern;
 mod phrase;
@@ -57,20 +59,23 @@ mod term;
 mod time_step;
 mod token;
 
+pub use complete::{Completion, Names, Offer, OfferKind, Place, ValuePart, complete};
 pub use context::{Context, Limits};
 pub use date::{instant, seconds};
-pub use diagnostic::{Code, Diagnostic, Severity, Span};
+pub use diagnostic::{Code, Diagnostic, Replacement, Severity, Span};
 pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};
 pub use literal::{Literal, Number};
 pub use matches::matches;
-pub use parser::{Parsed, parse};
+pub use near::{field_meant, nearest};
+pub use parser::{Answer, Parsed, Subquery, parse};
 pub use pattern::{Pattern, Piece};
 pub use phrase::{Phrase, Word};
 pub use pipe::{
-    Aggregate, COMBINATIONS_MAX, Cell, Flow, Function, Groups, Interval, Key, Memory,
-    ParsedPipeline, PipeError, PipeRun, Pipeline, RowId, SortKey, SortOrder, Stage, Stats, Table,
-    apply_to_table, parse_pipeline,
+    Aggregate, COMBINATIONS_MAX, Cell, Enrich, Enrichment, FUNCTIONS, Flow, Formula, Function,
+    FunctionInfo, Groups, Interval, Key, Memory, ParsedPipeline, PipeError, PipeRun, Pipeline,
+    Resources, RowId, SortKey, SortOrder, Stage, Stats, Table, apply_to_table, ask_for_text,
+    fields_of_events, measure, parse_pipeline,
 };
 pub use term::{Term, TermKind, addresses, terms};
 pub use time_step::TimeStep;

@@ -1,13 +1,19 @@
 //! The text of a query to its tree: a Pratt parser that goes on after mistakes and says where they are.
 
+use std::sync::Arc;
+
 use crate::condition::{Read, ValueReader};
-use crate::diagnostic::{Code, Diagnostic, Severity, Span};
-use crate::lexer::{Kind, Lexeme, Lexer, Mode, Quotes};
+use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span, keep_proven};
+use crate::display::Quoted;
+use crate::lexer::{Kind, Lexeme, Lexer, Mode, Quotes, Trail};
+use crate::near::field_meant;
 use crate::pattern::Piece;
-use crate::{Condition, Context, Expr, FieldName, Pattern, Phrase, Regex, Test};
+use crate::{Condition, Context, Expr, FieldName, Literal, Pattern, Phrase, Regex, Test};
 
 /// The most errors, and the most warnings, that are told of one query.
 const DIAGNOSTICS_MAX: usize = 20;
+/// Of how many unknown fields of one query it is asked which known one was meant.
+const FIELDS_MEANT_MAX: usize = 20;
 
 /// A query as understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +50,10 @@ impl Parsed {
 /// ```
 #[must_use]
 pub fn parse(text: &str, context: &Context) -> Parsed {
-    let part = read(text, 0, context, Pipes::Refused);
+    let mut part = read(text, 0, context, Pipes::Refused);
+    keep_proven(text, &mut part.diagnostics, |text| {
+        read(text, 0, context, Pipes::Refused).diagnostics
+    });
     Parsed {
         expr: part.expr,
         diagnostics: part.diagnostics,
@@ -57,11 +66,63 @@ pub(crate) struct Part {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The `|` that ends it; none where the text does.
     pub(crate) pipe: Option<Span>,
+    /// Queries in it whose values are not yet known.
+    pub(crate) subqueries: Vec<Subquery>,
 }
+
+/// A query in brackets: `source.ip in [search event.outcome:failure | top source.ip]`. Whoever runs the query around it
+/// runs it first, and reads the whole text again with its [`Answer`] in the [`Context`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subquery {
+    /// The byte of the whole text at which it begins.
+    pub start: usize,
+    /// The query.
+    pub text: Box<str>,
+    /// The field that is compared with what it gives.
+    pub field: FieldName,
+}
+
+/// What a [`Subquery`] gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// As [`Subquery::start`].
+    pub start: usize,
+    /// The values of the first column.
+    pub values: Arc<[Box<str>]>,
+}
+
+/// Queries in brackets of one condition at most: each is a search.
+const SUBQUERIES_MAX: usize = 4;
+/// So deep may queries stand in each other.
+const SUBQUERIES_DEEP: usize = 3;
 
 /// Reads the condition from `start` to the next `|` between clauses.
 pub(crate) fn parse_part(text: &str, start: usize, context: &Context) -> Part {
     read(text, start, context, Pipes::End)
+}
+
+/// Where a text that is still being written ends.
+pub(crate) struct Ending {
+    pub(crate) part: Part,
+    /// What was read last.
+    pub(crate) trail: Trail,
+    /// The last field of a clause, and where its name begins.
+    pub(crate) field: Option<(FieldName, usize)>,
+    /// Whether AND and OR have something to join there.
+    pub(crate) joins: bool,
+}
+
+/// Reads the condition from `start` to the next `|` between clauses or to the end, and tells what stands there.
+pub(crate) fn parse_to_end(text: &str, start: usize, context: &Context) -> Ending {
+    let mut parser = Parser::new(text, start, context, Pipes::End);
+    let (expr, pipe) = parser.query();
+    let (trail, field) = (parser.lexer.trail(), parser.field.take());
+    Ending {
+        joins: parser.joins.unwrap_or(false),
+        part: parser.finish(expr, pipe),
+        trail,
+        field,
+    }
 }
 
 /// What a `|` between clauses is.
@@ -78,19 +139,7 @@ fn read(text: &str, start: usize, context: &Context, pipes: Pipes) -> Part {
         start,
         end: text.len(),
     };
-    let mut lexer = Lexer::new(text);
-    lexer.go_back(start);
-    let mut parser = Parser {
-        lexer,
-        peeked: None,
-        context,
-        pipes,
-        depth: 0,
-        clauses: 0,
-        regexes: 0,
-        stopped: false,
-        diagnostics: Vec::new(),
-    };
+    let mut parser = Parser::new(text, start, context, pipes);
     let limit = context.limits.text_bytes;
     if text.len() > limit {
         parser.stop(
@@ -140,12 +189,42 @@ struct Parser<'a> {
     depth: usize,
     clauses: usize,
     regexes: usize,
+    /// The last field of a clause, and where its name begins.
+    field: Option<(FieldName, usize)>,
+    /// Whether a clause stood before the end when that was reached.
+    joins: Option<bool>,
+    /// How often it was asked which field was meant.
+    fields_meant: usize,
     /// After a limit was passed everything else reads as the end.
     stopped: bool,
     diagnostics: Vec<Diagnostic>,
+    subqueries: Vec<Subquery>,
+    /// How many queries in brackets there were.
+    brackets: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    fn new(text: &'a str, start: usize, context: &'a Context, pipes: Pipes) -> Self {
+        let mut lexer = Lexer::new(text);
+        lexer.go_back(start);
+        Self {
+            lexer,
+            peeked: None,
+            context,
+            pipes,
+            depth: 0,
+            clauses: 0,
+            regexes: 0,
+            field: None,
+            joins: None,
+            fields_meant: 0,
+            stopped: false,
+            diagnostics: Vec::new(),
+            subqueries: Vec::new(),
+            brackets: 0,
+        }
+    }
+
     fn finish(mut self, expr: Expr, pipe: Option<Span>) -> Part {
         let mut room = [DIAGNOSTICS_MAX; 2];
         self.diagnostics.retain(|found| {
@@ -163,6 +242,7 @@ impl Parser<'_> {
             expr,
             diagnostics: self.diagnostics,
             pipe,
+            subqueries: self.subqueries,
         }
     }
 
@@ -173,12 +253,15 @@ impl Parser<'_> {
             parts.extend(self.joined(Scope::Query, Power::Lowest));
             let next = self.take(Mode::Clause);
             match next.kind {
-                Kind::Close => self.error(
-                    Code::UnexpectedClose,
-                    next.span,
-                    "this parenthesis closes none",
-                    "take it away, or put it in quotes",
-                ),
+                Kind::Close => {
+                    self.error(
+                        Code::UnexpectedClose,
+                        next.span,
+                        "this parenthesis closes none",
+                        "take it away, or put it in quotes",
+                    );
+                    self.propose_to_remove(next.span);
+                }
                 Kind::Pipe => return (Expr::and(parts), Some(next.span)),
                 _ => return (Expr::and(parts), None),
             }
@@ -191,6 +274,9 @@ impl Parser<'_> {
         loop {
             let next = self.peek(scope.mode());
             let span = next.span;
+            if next.kind == Kind::End {
+                self.joins.get_or_insert(left.is_some());
+            }
             let (power, written) = match next.kind {
                 Kind::End | Kind::Close => return left,
                 Kind::Pipe if self.pipes == Pipes::End => return left,
@@ -216,6 +302,7 @@ impl Parser<'_> {
                     "this operator has nothing to join on one side",
                     "write a condition on both sides, or put the word in quotes",
                 );
+                self.propose_to_remove(span);
             }
             left = match (left, right) {
                 (Some(left), Some(right)) if power == Power::Or => Some(Expr::or([left, right])),
@@ -243,6 +330,7 @@ impl Parser<'_> {
                 "NOT has nothing to negate",
                 "write a condition after it, or put the word in quotes",
             );
+            self.propose_to_remove(span);
         }
         clause.map(|clause| {
             if negated.is_some() {
@@ -255,7 +343,11 @@ impl Parser<'_> {
 
     fn clause(&mut self, scope: Scope<'_>) -> Option<Expr> {
         match self.peek(scope.mode()).kind {
-            Kind::End | Kind::Close | Kind::And | Kind::Or | Kind::Not => return None,
+            Kind::End => {
+                self.joins.get_or_insert(false);
+                return None;
+            }
+            Kind::Close | Kind::And | Kind::Or | Kind::Not => return None,
             Kind::Pipe if self.pipes == Pipes::End => return None,
             _ => {}
         }
@@ -273,7 +365,10 @@ impl Parser<'_> {
         let span = next.span;
         match next.kind {
             Kind::Field(name) => self.field_clause(&FieldName::new(&name), span),
-            Kind::Word(pieces) => self.bare_word(pieces, span),
+            Kind::Word(pieces) => match self.subquery_behind(&pieces) {
+                Some(open) => self.subquery(&pieces, span, open),
+                None => self.bare_word(pieces, span),
+            },
             Kind::Quoted(text, quotes) => {
                 self.check_quotes(quotes, span);
                 self.text_clause(&text, span)
@@ -283,12 +378,15 @@ impl Parser<'_> {
                 self.test(Test::Regex(regex), span)
             }
             Kind::Pipe => {
-                self.stop(
+                self.error(
                     Code::Pipe,
                     span,
                     "only a condition can stand here, no stages",
                     "put the sign in quotes, or leave out what follows it",
                 );
+                let end = self.lexer.text().len();
+                self.propose_to_remove(Span { end, ..span });
+                self.stopped = true;
                 None
             }
             // Not given in this mode, or handled by the caller.
@@ -314,6 +412,7 @@ impl Parser<'_> {
                 "this parenthesis is never closed",
                 "write «)» where the group ends",
             );
+            self.propose(Replacement::close(self.lexer.text(), close.span.start, ')'));
         }
         if inner.is_none() && self.diagnostics.len() == reported {
             self.error(
@@ -322,6 +421,12 @@ impl Parser<'_> {
                 "there is nothing in the parentheses",
                 "write a condition in them, or take them away",
             );
+            if close.kind == Kind::Close {
+                self.propose_to_remove(Span {
+                    end: close.span.end,
+                    ..open
+                });
+            }
         }
         inner
     }
@@ -343,6 +448,7 @@ impl Parser<'_> {
 
     fn field_clause(&mut self, field: &FieldName, name: Span) -> Option<Expr> {
         self.warn_of_unknown(field, name);
+        self.field = Some((field.clone(), name.start));
         let next = self.take(Mode::Value);
         let span = Span {
             start: name.start,
@@ -360,6 +466,7 @@ impl Parser<'_> {
                     "the field has no value",
                     "write one, or «*» for any",
                 );
+                self.propose(Replacement::insert(name.end, "*"));
                 self.peeked = Some(next);
                 None
             }
@@ -394,6 +501,110 @@ impl Parser<'_> {
         self.test(test, span)
     }
 
+    /// Where the bracket of `field in [ … ]` opens, if that word is such a field.
+    fn subquery_behind(&self, pieces: &[Piece]) -> Option<usize> {
+        let ([Piece::Text(_)], None) = (pieces, &self.peeked) else {
+            return None;
+        };
+        let rest = self.lexer.rest();
+        let behind = rest.trim_start();
+        let keyword = behind
+            .get(..2)
+            .filter(|word| word.eq_ignore_ascii_case("in"))?;
+        let bracket = behind.get(keyword.len()..)?.trim_start();
+        let is_spaced = rest.len() > behind.len();
+        (is_spaced && bracket.starts_with('[')).then(|| self.lexer.end() - bracket.len())
+    }
+
+    /// `field in [ QUERY ]`: the values that the query gives, once they are known; no event before.
+    fn subquery(&mut self, pieces: &[Piece], name: Span, open: usize) -> Option<Expr> {
+        let [Piece::Text(field)] = pieces else {
+            return None;
+        };
+        let field = FieldName::new(field);
+        let start = self.lexer.behind_word("search", open + 1);
+        let Some(length) = self.lexer.length_to_bracket(start) else {
+            self.stop(
+                Code::BadSubquery,
+                Span {
+                    start: open,
+                    end: start,
+                },
+                "this bracket is never closed",
+                "write «]» behind the query",
+            );
+            return None;
+        };
+        let span = Span {
+            start: name.start,
+            end: start + length + 1,
+        };
+        let text = self.lexer.slice(start, start + length);
+        self.lexer.go_back(span.end);
+        if self.pipes == Pipes::Refused {
+            let fix = "ask in a search, or write the values: «field:(a OR b)»";
+            self.error(
+                Code::BadSubquery,
+                span,
+                "a condition alone holds no query",
+                fix,
+            );
+            return None;
+        }
+        if self.context.subquery_depth >= SUBQUERIES_DEEP {
+            let message = format!("queries stand more than {SUBQUERIES_DEEP} deep in each other");
+            self.error(
+                Code::BadSubquery,
+                span,
+                &message,
+                "ask for the innermost one by itself",
+            );
+            return None;
+        }
+        self.brackets += 1;
+        if self.brackets > SUBQUERIES_MAX {
+            let message = format!("there are more than {SUBQUERIES_MAX} queries in brackets");
+            self.error(Code::BadSubquery, span, &message, "ask in several queries");
+            return None;
+        }
+        self.check_subquery(text, start);
+        let answers = &self.context.answers;
+        let answer = answers.iter().find(|answer| answer.start == start);
+        let Some(answer) = answer else {
+            self.subqueries.push(Subquery {
+                start,
+                text: text.into(),
+                field,
+            });
+            return Some(Expr::None);
+        };
+        let values: Box<[Literal]> = answer
+            .values
+            .iter()
+            .map(|value| Literal::new(value))
+            .collect();
+        let condition = match &*values {
+            [] => return Some(Expr::None),
+            [only] => Condition::Is(only.clone()),
+            _ => Condition::OneOf(values),
+        };
+        self.condition(&field, condition, span)
+    }
+
+    /// Tells of mistakes inside the query in brackets.
+    fn check_subquery(&mut self, text: &str, start: usize) {
+        let inside = Context {
+            subquery_depth: self.context.subquery_depth + 1,
+            answers: Vec::new(),
+            ..self.context.clone()
+        };
+        let read = crate::pipe::read(text, &inside);
+        for mut mistake in read.diagnostics {
+            mistake.shift(start);
+            self.diagnostics.push(mistake);
+        }
+    }
+
     fn bare_word(&mut self, pieces: Vec<Piece>, span: Span) -> Option<Expr> {
         let pattern = Pattern::new(pieces);
         if pattern.is_any() {
@@ -411,6 +622,7 @@ impl Parser<'_> {
                     "there is no letter and no digit to be looked for, so this is left out",
                     "put it in quotes to look for these very characters",
                 );
+                self.propose_to_remove(span);
                 return None;
             }
             self.warn_of_lowercase(&text, span);
@@ -439,6 +651,7 @@ impl Parser<'_> {
                 "there is nothing in the quotes, so this is left out",
                 "take the quotes away",
             );
+            self.propose_to_remove(span);
             return None;
         }
         let regex = self.regex(&regex::escape(text), span)?;
@@ -457,20 +670,18 @@ impl Parser<'_> {
             return None;
         }
         self.regexes += 1;
-        Regex::new(source)
-            .map_err(|error| {
-                let message = format!(
-                    "this is no regular expression that can be run: {}",
-                    reason(&error)
-                );
-                self.error(
-                    Code::BadRegex,
-                    span,
-                    &message,
-                    "correct it, or put the text in quotes to look for its words",
-                );
-            })
-            .ok()
+        let error = match Regex::new(source) {
+            Ok(regex) => return Some(regex),
+            Err(error) => error,
+        };
+        let message = format!(
+            "this is no regular expression that can be run: {}",
+            reason(&error)
+        );
+        let fix = "correct it, or put the text in quotes to look for its words";
+        self.error(Code::BadRegex, span, &message, fix);
+        self.propose(Replacement::new(span, Quoted(source).to_string()));
+        None
     }
 
     fn test(&mut self, test: Test, span: Span) -> Option<Expr> {
@@ -516,6 +727,7 @@ impl Parser<'_> {
                 "this quote is never closed",
                 "write «\"» where the text ends",
             );
+            self.propose(Replacement::close(self.lexer.text(), span.end, '"'));
         }
     }
 
@@ -531,18 +743,36 @@ impl Parser<'_> {
                 "in lower case this is a word to be looked for",
                 &fix,
             );
+            self.propose(Replacement::new(span, text.to_uppercase()));
         }
     }
 
+    /// A name that none has is a vendor's own, unless it is near one that is known, or has no dot.
     fn warn_of_unknown(&mut self, field: &FieldName, span: Span) {
-        if field.known().is_none() && !field.name().contains('.') {
-            let message = format!("no field is called «{}»", field.name());
+        if field.known().is_some() {
+            return;
+        }
+        let name = field.name();
+        self.fields_meant += 1;
+        let meant = field_meant(name).filter(|_| self.fields_meant <= FIELDS_MEANT_MAX);
+        if let Some(meant) = meant {
             self.warn(
                 Code::UnknownField,
                 span,
-                &message,
+                &format!("no known field is called «{name}»"),
+                &format!("write «{meant}», unless a vendor's own field is called so"),
+            );
+            self.propose(Replacement::new(span, format!("{meant}:")));
+        } else if !name.contains('.') {
+            self.warn(
+                Code::UnknownField,
+                span,
+                &format!("no field is called «{name}»"),
                 "put the text in quotes to look for its words, or write the field's whole name",
             );
+            if let Some(words) = as_words(self.lexer.text(), name, span) {
+                self.propose(words);
+            }
         }
     }
 
@@ -580,8 +810,33 @@ impl Parser<'_> {
             span,
             message: message.to_owned(),
             fix: fix.to_owned(),
+            replacement: None,
         });
     }
+
+    /// What to write instead of what was told last.
+    fn propose(&mut self, replacement: Replacement) {
+        if let Some(told) = self.diagnostics.last_mut().filter(|_| !self.stopped) {
+            told.replacement = Some(replacement);
+        }
+    }
+
+    fn propose_to_remove(&mut self, span: Span) {
+        self.propose(Replacement::remove(self.lexer.text(), span));
+    }
+}
+
+/// `error: disk` and `error:disk` as the words that they were meant to be.
+fn as_words(text: &str, name: &str, span: Span) -> Option<Replacement> {
+    let rest = text.get(span.end..)?;
+    let run = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"' | '|'));
+    let value = rest.get(..run.unwrap_or(rest.len()))?;
+    if value.is_empty() {
+        return Some(Replacement::new(span, Quoted(name).to_string()));
+    }
+    let end = span.end + value.len();
+    let both = Quoted(&format!("{name}:{value}")).to_string();
+    Some(Replacement::new(Span { end, ..span }, both))
 }
 
 /// The last line of what `regex` says: the lines before it draw the place.

@@ -3,6 +3,9 @@
 //! | written | gives |
 //! | --- | --- |
 //! | `where CONDITION` | only what meets the condition, written like a filter; behind a table of its columns |
+//! | `eval name = FORMULA` | a value computed, under that name |
+//! | `parse f "text <a> <b:int>"` | fields by a template of the parser definitions, which may match anywhere in `f` |
+//! | `lookup TABLE on f with a, b` | fields `TABLE.a`, `TABLE.b` from a table of the site's own |
 //! | `stats count(), sum(f) as x by g, bucket(1h)` | a row for each combination of values |
 //! | `timechart 1h count() by f` | the same over time, oldest first |
 //! | `top 10 f, g` · `rare 10 f` | the most, the least frequent values |
@@ -18,6 +21,8 @@
 
 mod aggregate;
 mod distinct;
+mod enrichment;
+mod formula;
 mod memory;
 mod parse;
 mod percentiles;
@@ -25,10 +30,14 @@ mod run;
 mod stats;
 mod table;
 
+pub use enrichment::{Enrich, Enrichment, Resources};
+pub use formula::{FUNCTIONS, Formula, FunctionInfo};
 pub use memory::Memory;
+pub(crate) use parse::read;
 pub use parse::{ParsedPipeline, parse_pipeline};
+pub(crate) use parse::{function_names, is_name, next_stage, read as read_pipeline, stage_names};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
-pub use stats::{COMBINATIONS_MAX, Groups, RowId};
+pub use stats::{COMBINATIONS_MAX, Groups, RowId, measure};
 pub use table::{Cell, Table};
 
 use event::Field;
@@ -44,59 +53,54 @@ pub struct Pipeline {
     pub stages: Vec<Stage>,
 }
 
-impl Pipeline {
-    /// The fields of events that the stages ask about. Behind the first table there are only its columns.
-    #[must_use]
-    pub fn fields_of_events(&self) -> Vec<FieldName> {
-        let fields_of = |stage: &Stage| -> Vec<FieldName> {
-            match stage {
-                Stage::Where(expr) => expr.fields().into_iter().cloned().collect(),
-                Stage::Stats(stats) => stats.fields(),
-                Stage::Fields(fields) | Stage::Dedup(fields) => fields.clone(),
-                Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => Vec::new(),
+/// The fields of events that the stages ask about; not those that a stage before has computed. Behind the first table
+/// there are only its columns.
+#[must_use]
+pub fn fields_of_events(stages: &[Stage]) -> Vec<FieldName> {
+    let mut asked: Vec<FieldName> = Vec::new();
+    let mut computed: Vec<FieldName> = Vec::new();
+    let mut ask = |fields: Vec<FieldName>, computed: &[FieldName]| {
+        asked.extend(fields.into_iter().filter(|field| !computed.contains(field)));
+    };
+    for stage in stages.iter().take(table_at(stages)) {
+        match stage {
+            Stage::Where(expr) => ask(expr.fields().into_iter().cloned().collect(), &computed),
+            Stage::Eval(formulas) => {
+                for (name, formula) in formulas {
+                    ask(formula.fields(), &computed);
+                    computed.push(FieldName::new(name));
+                }
             }
-        };
-        let table_at = self.stages.iter().position(Stage::makes_table);
-        let of_events = self.stages.iter().take(table_at.map_or(0, |at| at + 1));
-        let mut fields: Vec<FieldName> = of_events.flat_map(fields_of).collect();
-        fields.sort();
-        fields.dedup();
-        fields
-    }
-
-    /// Whether a stage asks about the raw text of events.
-    #[must_use]
-    pub fn asks_for_text(&self) -> bool {
-        self.stages.iter().any(|stage| {
-            let mut asks = false;
-            if let Stage::Where(expr) = stage {
-                expr.each_test(&mut |test| asks |= matches!(test, Test::Text(_) | Test::Regex(_)));
+            Stage::Enrich(enrichment) => {
+                ask(vec![enrichment.field.clone()], &computed);
+                computed.extend(enrichment.names.iter().cloned());
             }
-            asks
-        })
-    }
-
-    /// The field by whose values events are counted, where counting is all that is done to them, and the column of the
-    /// counts: an index answers that without looking at events.
-    #[must_use]
-    pub fn counted_field(&self) -> Option<(&FieldName, &str)> {
-        let Some(Stage::Stats(stats)) = self.stages.first() else {
-            return None;
-        };
-        match (stats.by.as_slice(), stats.aggregates.as_slice()) {
-            (
-                [Key::Field(field)],
-                [
-                    Aggregate {
-                        function: Function::Count,
-                        field: None,
-                        name,
-                    },
-                ],
-            ) => field.column().map(|_| (field, &**name)),
-            _ => None,
+            Stage::Stats(stats) => ask(stats.fields(), &computed),
+            Stage::Fields(fields) | Stage::Dedup(fields) => ask(fields.clone(), &computed),
+            Stage::Sort(_) | Stage::Head(_) | Stage::Tail(_) | Stage::Rename(_) => {}
         }
     }
+    asked.sort();
+    asked.dedup();
+    asked
+}
+
+/// Whether a stage asks about the raw text of events.
+#[must_use]
+pub fn ask_for_text(stages: &[Stage]) -> bool {
+    stages.iter().take(table_at(stages)).any(|stage| {
+        let mut asks = false;
+        if let Stage::Where(expr) = stage {
+            expr.each_test(&mut |test| asks |= matches!(test, Test::Text(_) | Test::Regex(_)));
+        }
+        asks
+    })
+}
+
+/// How many stages look at events: up to the first that makes a table, and with it.
+fn table_at(stages: &[Stage]) -> usize {
+    let at = stages.iter().position(Stage::makes_table);
+    at.map_or(0, |at| at + 1)
 }
 
 /// One step.
@@ -106,6 +110,10 @@ pub enum Stage {
     Where(Expr),
     /// A row for each combination of the keys' values.
     Stats(Stats),
+    /// Values computed and named.
+    Eval(Vec<(Box<str>, Formula)>),
+    /// Fields added because of another's value.
+    Enrich(Enrichment),
     /// Rows in that order.
     Sort(Vec<SortKey>),
     /// The first so many.
@@ -121,6 +129,23 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The word by which it is written; `top`, `rare` and `timechart` are stages in a row.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Where(_) => "where",
+            Self::Eval(_) => "eval",
+            Self::Enrich(enrichment) => enrichment.stage,
+            Self::Stats(_) => "stats",
+            Self::Sort(_) => "sort",
+            Self::Head(_) => "head",
+            Self::Tail(_) => "tail",
+            Self::Dedup(_) => "dedup",
+            Self::Fields(_) => "fields",
+            Self::Rename(_) => "rename",
+        }
+    }
+
     /// Whether it makes a table of events.
     #[must_use]
     pub fn makes_table(&self) -> bool {

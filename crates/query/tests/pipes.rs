@@ -297,3 +297,177 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 }
+
+/// What a formula gives for the second log-in (an, 192.0.2.2, failure, 20 bytes, minute 1).
+fn formula(text: &str) -> String {
+    let query = format!("nhatky.seq:1 | eval x = {text} | fields x");
+    rows(&query).remove(0)
+}
+
+#[test]
+fn formulas_compute_numbers() {
+    let check = |text: &str, expected: &str| assert_eq!(formula(text), expected, "{text}");
+    check("1 + 2 * 3", "7");
+    check("(1 + 2) * 3", "9");
+    check("2 - 3 - 4", "-5");
+    check("7 / 2", "3.5");
+    check("7 % 2", "1");
+    check("-source.bytes + 1", "-19");
+    check("source.bytes / 0", "null");
+    check("source.bytes / (5 - 5)", "null");
+    check("9223372036854775807 + 1", "9.223372036854776e18");
+    check("no.such * 2", "null");
+    check("round(7 / 3, 2)", "2.33");
+    check("round(2.5)", "3.0");
+    check("abs(-3)", "3");
+    check("floor(2.7) + ceil(2.1)", "5.0");
+    check("max(1, source.bytes, 3)", "20");
+    check("min(1, source.bytes, no.such)", "1");
+    check("sqrt(16) + pow(2, 3)", "12.0");
+    check("log(100, 10)", "2.0");
+    check("number(\"12\") + number(\"0.5\")", "12.5");
+    check("number(\"abc\")", "null");
+    check("source.bytes > 10 and not source.bytes > 20", "true");
+    check("source.bytes == 20 or no.such == 1", "true");
+    check("no.such == 1 or source.bytes == 1", "null");
+    check("no.such == 1 and source.bytes == 1", "false");
+    check("no.such = 1", "null");
+}
+
+#[test]
+fn formulas_compute_texts() {
+    let check = |text: &str, expected: &str| assert_eq!(formula(text), expected, "{text}");
+    check("upper(user.name)", "AN");
+    check("concat(user.name, \"@\", source.ip)", "an@192.0.2.2");
+    check("user.name + \"!\"", "an!");
+    check("len(\"đăng\")", "4");
+    check("substr(\"Tiền Giang\", 6)", "Giang");
+    check("substr(\"Tiền Giang\", -5, 2)", "Gi");
+    check("substr(\"abc\", 2, 1)", "b");
+    check("trim(\"  a \")", "a");
+    check("contains(\"Tiền Giang\", \"GIANG\")", "true");
+    check("startswith(user.name, \"b\")", "false");
+    check("split(\"a,b\", \",\")", r#"["a","b"]"#);
+    check("join(event.category, \"+\")", "authentication+iam");
+    check("count_values(event.category)", "2");
+    check("match(user.name, \"^a\")", "true");
+    check("extract(\"sess=ab12 x\", \"sess=([0-9a-f]+)\")", "ab12");
+    check("extract(\"x\", \"sess=([0-9a-f]+)\")", "null");
+    check(r#"replace("a1b22", "[0-9]+", "<$0>")"#, "a<1>b<22>");
+    check("event.outcome == \"FAILURE\"", "true");
+    check(r#""say \"a\"""#, "say \"a\"");
+    check("'a\"b'", "a\"b");
+}
+
+#[test]
+fn formulas_compute_dates_addresses_and_choices() {
+    let check = |text: &str, expected: &str| assert_eq!(formula(text), expected, "{text}");
+    check("hour(@timestamp)", "8");
+    check("weekday(@timestamp)", "4");
+    check("format(@timestamp, \"%d/%m/%Y %H:%M\")", "01/01/1970 08:01");
+    check("truncate(@timestamp + 3690, 1h)", "1970-01-01T01:00:00Z");
+    check("@timestamp - date(\"1970-01-01\")", "28860.0");
+    check("@timestamp + 60", "1970-01-01T01:02:00Z");
+    check("unix(@timestamp) - 1", "59.0");
+    check("now() - @timestamp", "-60.0");
+    check("year(\"2026-12-31T23:59:59Z\")", "2027");
+    check("is_private(source.ip)", "false");
+    check("is_private(\"10.1.2.3\")", "true");
+    check("is_private(\"100.64.0.1\")", "true");
+    check("in_network(source.ip, 192.0.2.0/24)", "true");
+    check(
+        "in_network(source.ip, 10.0.0.0/8, \"2001:db8::/32\")",
+        "false",
+    );
+    check("network(source.ip, 24)", "192.0.2.0/24");
+    check("network(source.ip, 64)", "null");
+    check("source.ip == \"192.0.2.2\"", "true");
+    check("if(source.bytes > 10, \"big\", \"small\")", "big");
+    check(
+        "case(source.bytes > 100, \"a\", source.bytes > 10, \"b\")",
+        "b",
+    );
+    check("case(source.bytes > 100, \"a\")", "null");
+    check("coalesce(no.such, user.name)", "an");
+    check("isnull(no.such) and exists(user.name)", "true");
+}
+
+#[test]
+fn computed_values_are_used_by_the_stages_behind() {
+    assert_eq!(
+        rows(
+            "* | eval kb = source.bytes / 10, big = kb > 2 | where big:true | stats sum(kb) by big"
+        ),
+        ["true 12.0"]
+    );
+    assert_eq!(
+        rows(
+            "* | stats sum(source.bytes) as b by user.name | eval kb = b / 10 | sort -kb | head 1"
+        ),
+        ["an 80 8.0"]
+    );
+    // A name that is there already is replaced.
+    assert_eq!(
+        rows(
+            "* | eval user.name = upper(user.name), no.such = 1, no.such = no.such + 1 | stats max(no.such) by user.name"
+        ),
+        ["AN 2", "BINH 2", "CHI 2"]
+    );
+    let context = Context::at(Micros(0));
+    let pipeline = parse_pipeline(
+        "* | eval a = source.bytes | eval b = a + no.such | stats sum(b) by a",
+        &context,
+    );
+    let fields = query::fields_of_events(&pipeline.into_result().expect("sound").stages);
+    let names: Vec<&str> = fields.iter().map(query::FieldName::name).collect();
+    assert_eq!(names, ["no.such", "source.bytes"]);
+}
+
+#[test]
+fn mistakes_in_formulas_are_told_where_they_are() {
+    let check = |text: &str, place: &str| {
+        let query = format!("* | eval {text} | fields x");
+        let parsed = parse_pipeline(&query, &Context::at(Micros(0)));
+        let told = parsed
+            .diagnostics
+            .first()
+            .unwrap_or_else(|| panic!("{text} is no mistake"));
+        assert_eq!(
+            query.get(told.span.start..told.span.end),
+            Some(place),
+            "{text}: {told:?}"
+        );
+        assert_eq!(
+            parsed.pipeline.stages.len(),
+            1,
+            "the stages behind are read: {text}"
+        );
+    };
+    check("x = 1 +", "|");
+    check("x = (1", "(1 ");
+    check("x = uper(user.name)", "uper(user.name)");
+    check("x = upper()", "upper()");
+    check("x = match(a, b)", "match(a, b)");
+    check("x = match(a, \"(\")", "match(a, \"(\")");
+    check("x = 1 2", "2");
+    check("x 1", "x");
+    check("= 1", "");
+    check("x = 12abc", "12abc");
+    let deep = format!("x = {}1", "1 + ".repeat(300));
+    let parsed = parse_pipeline(
+        &format!("* | eval {deep} | fields x"),
+        &Context::at(Micros(0)),
+    );
+    assert!(
+        parsed
+            .diagnostics
+            .iter()
+            .any(|told| told.message.contains("more than 256"))
+    );
+    let nested = format!("* | eval x = {}1", "-(".repeat(5000));
+    assert!(
+        !parse_pipeline(&nested, &Context::at(Micros(0)))
+            .diagnostics
+            .is_empty()
+    );
+}

@@ -4,20 +4,17 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{Audit, OwnRecord};
-use registry::{Actor, PendingAudit};
+use registry::Actor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::warn;
 
 use crate::access::Access;
 use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::recorder::Recorder;
 use crate::searches::Searches;
 
 /// How long a search waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
-/// How long an answer waits for its record to become durable; it is on its way all the same.
-const RECORDING: Duration = Duration::from_secs(2);
 
 /// What every route has at hand; cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,7 +25,9 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) access: Access,
     pub(crate) searches: Searches,
+    pub(crate) recorder: Recorder,
     tails: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
 }
 
 impl Deref for App {
@@ -43,7 +42,9 @@ impl App {
     pub(crate) fn new(parts: Parts, access: Access) -> Self {
         let shared = Shared {
             searches: Searches::new(parts.options.searches, parts.options.search_time, TURN),
+            recorder: Recorder::new(&parts),
             tails: Arc::new(Semaphore::new(parts.options.tails)),
+            exports: Arc::new(Semaphore::new(parts.options.exports)),
             parts,
             access,
         };
@@ -56,32 +57,21 @@ impl App {
         place.map_err(|_| Problem::busy("too many live tails are open"))
     }
 
+    /// A place among the exports.
+    pub(crate) fn export_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.exports).try_acquire_owned();
+        place.map_err(|_| Problem::busy("too many exports are running"))
+    }
+
+    /// Ends when the server is to end.
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.parts.stop.clone();
+        // An error says that the owner is gone, and so is the server.
+        let _ended = stop.wait_for(|stop| *stop).await;
+    }
+
     /// Puts on record that somebody looked at something.
     pub(crate) async fn record(&self, by: &Actor, action: &str, object: String) {
-        let record = OwnRecord::Audit(Audit {
-            actor: by.name.clone(),
-            peer: by.peer,
-            action: action.to_owned(),
-            object,
-            allowed: true,
-        });
-        let at = self.parts.clock.now();
-        let appending = self.parts.audit.append(vec![PendingAudit {
-            at,
-            record: record.clone(),
-        }]);
-        match tokio::time::timeout(RECORDING, appending).await {
-            Ok(Ok(())) => {}
-            Err(_) => warn!(
-                action,
-                "the journal is slow: a record of a request is not durable yet"
-            ),
-            Ok(Err(error)) => {
-                warn!(%error, action, "a record of a request waits in the registry");
-                if let Err(error) = self.parts.registry.note(at, &record).await {
-                    warn!(%error, ?record, "a request is not on record");
-                }
-            }
-        }
+        self.recorder.record(by, action, object).await;
     }
 }

@@ -32,6 +32,8 @@ pub struct Parts {
     pub imports: Arc<Imports>,
     /// What is known of products.
     pub products: Arc<dyn Products>,
+    /// What queries can use beyond the events.
+    pub lookups: Arc<dyn query::Resources>,
     /// How the rest is doing.
     pub vitals: Arc<dyn Vitals>,
     /// Takes the record of each search.
@@ -87,6 +89,8 @@ pub struct Options {
     pub searches: usize,
     /// Live tails at a time; more are refused. Default 32: each reads and parses what arrives.
     pub tails: usize,
+    /// Exports at a time; more are refused. Default 8: each holds a page of some MiB, and they take turns among the searches.
+    pub exports: usize,
     /// How long a search may take. Default 30 s.
     pub search_time: Duration,
     /// How long any other request may take. Default 60 s.
@@ -99,6 +103,7 @@ impl Default for Options {
             names: Vec::new(),
             searches: 4,
             tails: 32,
+            exports: 8,
             search_time: Duration::from_secs(30),
             request_time: Duration::from_secs(60),
         }

@@ -2,12 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use event::{Field, Value};
+use event::Field;
 use index::{
-    Budget, Cancel, Covered, Depth, Index, Scope, SearchError, TopRequest, Total, VALUES_MAX,
-    Wanted,
+    Budget, Cancel, Covered, Depth, Index, Scope, SearchError, StatsRequest, Total, Wanted,
 };
-use query::{Cell, FieldName, Flow, PipeError, PipeRun, Pipeline, Table};
+use query::{Expr, FieldName, Flow, Memory, PipeError, PipeRun, Pipeline, Stage, Stats, Table};
 
 use crate::question::Question;
 
@@ -24,7 +23,7 @@ pub(crate) struct Piped {
     pub(crate) took: std::time::Duration,
 }
 
-/// Runs the pipeline: from columns where they suffice, else over the events.
+/// Runs the pipeline: counted by the index where it begins with counting, else over the events.
 pub(crate) fn run(
     index: &Index,
     question: Question,
@@ -32,44 +31,69 @@ pub(crate) fn run(
     budget: Budget,
     cancel: Cancel,
 ) -> Result<Piped, SearchError> {
-    let scope = question.scope(budget, cancel);
-    match pipeline.counted_field() {
-        Some((field, count)) => counted(index, scope, pipeline, field, count),
-        None => gone_through(index, &scope, pipeline),
+    let mut scope = question.scope(budget, cancel);
+    let (narrowed, stages) = narrowed(pipeline);
+    scope.expr = Expr::and([scope.expr, narrowed]);
+    match (method(stages), stages) {
+        (Method::Counted(stats), [_, rest @ ..]) => counted(index, scope, stats, rest),
+        (method, stages) => gone_through(index, &scope, stages, &method.wanted()),
     }
 }
 
-/// Counts of a column's values, and what the other stages make of them.
+/// The conditions that stand first, which narrow the search itself, and the stages behind them.
+pub(crate) fn narrowed(pipeline: &Pipeline) -> (Expr, &[Stage]) {
+    let wheres = pipeline.stages.iter().map_while(|stage| match stage {
+        Stage::Where(expr) => Some(expr.clone()),
+        _ => None,
+    });
+    let wheres: Vec<Expr> = wheres.collect();
+    let stages = pipeline.stages.get(wheres.len()..).unwrap_or_default();
+    (Expr::and(wheres), stages)
+}
+
+/// How the events of a pipeline are gone through.
+pub(crate) enum Method<'p> {
+    /// By the index, which makes the rows of this stage, the first.
+    Counted(&'p Stats),
+    /// Each, with so much of it.
+    Each(Wanted),
+}
+
+impl Method<'_> {
+    /// What it wants of events.
+    pub(crate) fn wanted(&self) -> Wanted {
+        match self {
+            Self::Counted(stats) => Wanted::for_stats(stats),
+            Self::Each(wanted) => wanted.clone(),
+        }
+    }
+}
+
+/// Counted where the stages begin with counting, else over the events.
+pub(crate) fn method(stages: &[Stage]) -> Method<'_> {
+    match stages {
+        [Stage::Stats(stats), ..] => Method::Counted(stats),
+        stages => Method::Each(wanted(stages)),
+    }
+}
+
+/// Counts by the index, and what the other stages make of them.
 fn counted(
     index: &Index,
     scope: Scope,
-    pipeline: &Pipeline,
-    field: &FieldName,
-    count: &str,
+    stats: &Stats,
+    rest: &[Stage],
 ) -> Result<Piped, SearchError> {
-    let found = index.top(&TopRequest {
+    let memory = Memory::new(ROWS_BYTES_MAX);
+    let found = index.stats(&StatsRequest {
         scope,
-        field: field.clone(),
-        limit: VALUES_MAX,
+        stats: vec![stats.clone()],
+        memory: memory.clone(),
     })?;
-    let typed = |text: &str| Cell::from(Value::Text(text).typed(field.kind()));
-    let number = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-    let missing = (found.missing > 0).then(|| vec![Cell::Null, number(found.missing)]);
-    let values = found.values.iter();
-    let values = values.map(|value| vec![typed(&value.value), number(value.count)]);
-    let mut table = Table {
-        columns: vec![field.name().into(), count.into()],
-        rows: missing.into_iter().chain(values).collect(),
-    };
-    table.sort_by_keys(1);
-    let rest = pipeline.stages.get(1..).unwrap_or_default();
-    let table = if found.other > 0 {
-        Err(PipeError::Memory {
-            limit: ROWS_BYTES_MAX >> 20,
-        })
-    } else {
-        query::apply_to_table(rest, table, ROWS_BYTES_MAX)
-    };
+    let table = found.tables.and_then(|mut tables| {
+        let table = tables.pop().unwrap_or_default();
+        query::apply_to_table(rest, table, &memory)
+    });
     Ok(Piped {
         table,
         total: found.total,
@@ -79,20 +103,26 @@ fn counted(
 }
 
 /// The pipeline over every event.
-fn gone_through(index: &Index, scope: &Scope, pipeline: &Pipeline) -> Result<Piped, SearchError> {
-    let mut run = PipeRun::new(&pipeline.stages, ROWS_BYTES_MAX);
+fn gone_through(
+    index: &Index,
+    scope: &Scope,
+    stages: &[Stage],
+    wanted: &Wanted,
+) -> Result<Piped, SearchError> {
+    let mut run = PipeRun::new(stages, ROWS_BYTES_MAX);
     let mut failed = None;
-    let each = index.each(scope, &wanted(pipeline), &mut |event| match run
-        .as_mut()
-        .map(|run| run.push(event))
-    {
-        Some(Ok(Flow::More)) => ControlFlow::Continue(()),
-        Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
-        Some(Err(error)) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
+    let each = index.each(
+        scope,
+        wanted,
+        &mut |event| match run.as_mut().map(|run| run.push(event)) {
+            Some(Ok(Flow::More)) => ControlFlow::Continue(()),
+            Some(Ok(Flow::Enough)) | None => ControlFlow::Break(()),
+            Some(Err(error)) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
     let table = match (failed, run) {
         (Some(error), _) => Err(error),
         (None, Some(run)) => run.finish(),
@@ -107,11 +137,11 @@ fn gone_through(index: &Index, scope: &Scope, pipeline: &Pipeline) -> Result<Pip
 }
 
 /// As little of each event as the stages ask about.
-fn wanted(pipeline: &Pipeline) -> Wanted {
-    let fields = pipeline.fields_of_events();
+fn wanted(stages: &[Stage]) -> Wanted {
+    let fields = query::fields_of_events(stages);
     let columns: Option<Vec<Field>> = fields.iter().map(FieldName::column).collect();
     match columns {
-        Some(columns) if !pipeline.asks_for_text() => Wanted::Columns(columns),
+        Some(columns) if !query::ask_for_text(stages) => Wanted::Columns(columns),
         _ if fields.iter().any(|field| field.known().is_none()) => Wanted::Events(Depth::Full),
         _ => Wanted::Events(Depth::Core),
     }

@@ -1,8 +1,13 @@
 //! What is asked of events: a query and a span of time.
 
+use std::sync::Arc;
+
 use event::{Field, Micros};
 use index::{Budget, Cancel, Scope};
-use query::{Condition, Context, Diagnostic, Expr, Literal, Pipeline, Test};
+use query::{
+    Answer, Cell, Condition, Context, Diagnostic, Expr, Key, Literal, Pipeline, Severity, Stage,
+    Stats, Subquery, Test,
+};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -25,22 +30,40 @@ impl Question {
         from: Option<&str>,
         to: Option<&str>,
     ) -> Result<Self, Problem> {
-        let context = Context::at(app.parts.clock.now());
+        let context = context(app);
         let parsed = query::parse(q.unwrap_or_default(), &context);
         let warnings = parsed.diagnostics.clone();
         let expr = parsed.into_result().map_err(Problem::query)?;
         Self::of(expr, warnings, from, to, &context)
     }
 
-    /// Reads a query with the stages behind it; none where it is a condition alone.
-    pub(crate) fn read_pipeline(
+    /// Reads a query with the stages behind it; none where it is a condition alone. Queries in brackets are run first.
+    pub(crate) async fn read_pipeline(
         app: &App,
         q: Option<&str>,
         from: Option<&str>,
         to: Option<&str>,
     ) -> Result<(Self, Pipeline), Problem> {
-        let context = Context::at(app.parts.clock.now());
-        let parsed = query::parse_pipeline(q.unwrap_or_default(), &context);
+        let context = context(app);
+        Self::read_in(app, q.unwrap_or_default(), from, to, context).await
+    }
+
+    async fn read_in(
+        app: &App,
+        q: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+        mut context: Context,
+    ) -> Result<(Self, Pipeline), Problem> {
+        let mut parsed = query::parse_pipeline(q, &context);
+        if is_sound(&parsed.diagnostics) && !parsed.subqueries.is_empty() {
+            for subquery in std::mem::take(&mut parsed.subqueries) {
+                let start = subquery.start;
+                let values = Box::pin(values_of(app, &subquery, from, to, &context)).await?;
+                context.answers.push(Answer { start, values });
+            }
+            parsed = query::parse_pipeline(q, &context);
+        }
         let warnings = parsed.diagnostics.clone();
         let pipeline = parsed.into_result().map_err(Problem::query)?;
         let question = Self::of(pipeline.filter.clone(), warnings, from, to, &context)?;
@@ -72,6 +95,70 @@ impl Question {
             ..Scope::new(self.expr)
         }
     }
+}
+
+/// What queries are read with.
+pub(crate) fn context(app: &App) -> Context {
+    Context {
+        resources: Some(Arc::clone(&app.parts.lookups)),
+        ..Context::at(app.parts.clock.now())
+    }
+}
+
+fn is_sound(diagnostics: &[Diagnostic]) -> bool {
+    let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+    !diagnostics.iter().any(is_error)
+}
+
+/// What a query in brackets gives: its first column, or where it is a condition alone, the values of the field that is
+/// compared with it.
+async fn values_of(
+    app: &App,
+    subquery: &Subquery,
+    from: Option<&str>,
+    to: Option<&str>,
+    around: &Context,
+) -> Result<Arc<[Box<str>]>, Problem> {
+    let context = Context {
+        subquery_depth: around.subquery_depth + 1,
+        answers: Vec::new(),
+        ..around.clone()
+    };
+    let (question, mut pipeline) =
+        Question::read_in(app, &subquery.text, from, to, context).await?;
+    if pipeline.stages.is_empty() {
+        pipeline.stages.push(Stage::Stats(Stats {
+            aggregates: Vec::new(),
+            by: vec![Key::Field(subquery.field.clone())],
+        }));
+    }
+    let index = Arc::clone(&app.parts.index);
+    let piped = app
+        .searches
+        .run(move |budget, cancel| crate::pipes::run(&index, question, &pipeline, budget, cancel));
+    let piped = piped.await?;
+    let table = piped
+        .table
+        .map_err(|error| Problem::field("q", error.to_string()))?;
+    if piped.total.relation() != "eq" {
+        let detail =
+            "the query in brackets was not finished in its time: narrow it, or the span of time";
+        return Err(Problem::field("q", detail));
+    }
+    let cells = table
+        .rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next());
+    let values: Vec<Box<str>> = cells.flat_map(Cell::into_texts).collect();
+    if values.len() > around.limits.subquery_values {
+        let detail = format!(
+            "the query in brackets gives {} values, more than {}: narrow it, or take the first ones by «| head»",
+            values.len(),
+            around.limits.subquery_values
+        );
+        return Err(Problem::field("q", detail));
+    }
+    Ok(values.into())
 }
 
 /// Leaves out the records of what was asked, which hold every word that anybody has looked for.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use index::{Budget, Cancel, SearchError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
 
@@ -48,6 +48,24 @@ impl Searches {
         let Ok(Ok(turn)) = tokio::time::timeout(self.patience, turn).await else {
             return Err(Problem::busy("too many searches are running"));
         };
+        self.run_in(turn, work).await
+    }
+
+    /// Runs one when it is its turn, however long that takes: a part of something long, whose asker waits anyway.
+    pub(crate) async fn run_patiently<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Budget, Cancel) -> Result<T, SearchError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|closed| Problem::internal(&closed))?;
+        self.run_in(turn, work).await
+    }
+
+    async fn run_in<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce(Budget, Cancel) -> Result<T, SearchError> + Send + 'static,
+    ) -> Result<T, Problem> {
         let budget = self.budget;
         let cancel = Cancel::default();
         let asker = CancelWhenDropped(cancel.clone());

@@ -120,7 +120,7 @@ fn fill_columns(event: &mut Event, chance: &mut Chance, seq: u64) {
 
 /// A question, as the naive evaluator knows it.
 #[derive(Clone, Debug)]
-enum Ask {
+pub(crate) enum Ask {
     All,
     And(Vec<Self>),
     Or(Vec<Self>),
@@ -155,7 +155,7 @@ const FIELDS: [&str; 11] = [
     "absent.field",
 ];
 
-fn ask(chance: &mut Chance, depth: u32) -> Ask {
+pub(crate) fn ask(chance: &mut Chance, depth: u32) -> Ask {
     let inner = |chance: &mut Chance| ask(chance, depth - 1);
     if depth > 0 && chance.percent(55) {
         return match chance.below(5) {
@@ -235,7 +235,7 @@ fn value(field: &str, chance: &mut Chance) -> String {
 }
 
 impl Ask {
-    fn expr(&self) -> Expr {
+    pub(crate) fn expr(&self) -> Expr {
         let field = |name: &&str, condition| Expr::field(FieldName::new(name), condition);
         match self {
             Self::All => Expr::All,
@@ -275,7 +275,7 @@ impl Ask {
         }
     }
 
-    fn holds(&self, event: &Event) -> bool {
+    pub(crate) fn holds(&self, event: &Event) -> bool {
         let raw = String::from_utf8(event.raw().to_vec()).expect("made as text");
         match self {
             Self::All => true,
@@ -320,7 +320,7 @@ impl Ask {
     }
 }
 
-fn values<'a>(event: &'a Event, name: &'a str) -> Vec<Value<'a>> {
+pub(crate) fn values<'a>(event: &'a Event, name: &'a str) -> Vec<Value<'a>> {
     event
         .iter()
         .filter(|(field, _)| *field == name)
@@ -398,14 +398,14 @@ fn v4_addresses(text: &str) -> Vec<String> {
 
 // ---- the comparison ----------------------------------------------------------------------------------------------------
 
-struct Case {
-    events: Vec<Event>,
-    index: Index,
+pub(crate) struct Case {
+    pub(crate) events: Vec<Event>,
+    pub(crate) index: Index,
     _folder: tempfile::TempDir,
 }
 
 /// An index of which the first `committed` events are in segments of about `size`, the rest fresh.
-fn case(seed: u64, events: u64, committed: usize, size: usize) -> Case {
+pub(crate) fn case(seed: u64, events: u64, committed: usize, size: usize) -> Case {
     let mut chance = Chance(seed);
     let mut seq = 0;
     let events: Vec<Event> = (0..events)
@@ -478,7 +478,11 @@ fn check_case(seed: u64, case: &Case, queries: u64) {
                 (last * 5 + chance.below(last as u64 * 6) as i64) * Micros::PER_SECOND,
             ));
         }
-        let in_time = |event: &Event| {
+        if chance.percent(30) {
+            let from = chance.below(last as u64 + 2);
+            scope.seqs = Seq(from)..=Seq(from + chance.below(last as u64 + 2));
+        }
+        let in_span = |event: &Event| {
             let at = values(event, "@timestamp")
                 .into_iter()
                 .find_map(|value| match value {
@@ -488,13 +492,14 @@ fn check_case(seed: u64, case: &Case, queries: u64) {
             let after = scope
                 .from
                 .is_none_or(|from| at.is_some_and(|at| at >= from));
-            after && scope.to.is_none_or(|to| at.is_some_and(|at| at < to))
+            let before = scope.to.is_none_or(|to| at.is_some_and(|at| at < to));
+            after && before && scope.seqs.contains(&event.seq())
         };
         let expected: Vec<u64> = case
             .events
             .iter()
             .rev()
-            .filter(|event| in_time(event) && ask.holds(event))
+            .filter(|event| in_span(event) && ask.holds(event))
             .map(|event| event.seq().0)
             .collect();
         let page = usize::try_from(1 + chance.below(60)).expect("small");

@@ -101,13 +101,13 @@ async fn wait(client: &Client, args: &cli::Coach, class: &str, texts: &Texts) ->
     ))?;
     let json = output::as_json(args.json);
     let query = [("q", query)];
-    let followed = client.follow("/api/v1/tail", &query, |data| {
-        let Ok(event) = serde_json::from_str::<Value>(data) else {
+    let followed = client.follow("/api/v1/tail", &query, |message| {
+        let Ok(event) = serde_json::from_str::<Value>(&message.data) else {
             return Ok(ControlFlow::Continue(()));
         };
         let raw = event["event.original"].as_str().unwrap_or_default();
         if json {
-            output::line(data)?;
+            output::line(&message.data)?;
         } else {
             output::line(&texts.say("coach.came", &[("raw", &harmless(raw))]))?;
         }

@@ -25,6 +25,9 @@ async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
     let mut query = vec![("q", args.query.as_str())];
     query.extend(args.span.from.as_deref().map(|from| ("from", from)));
     query.extend(args.span.to.as_deref().map(|to| ("to", to)));
+    if args.explain {
+        return explain(client, query, args, texts).await;
+    }
     let (hits, reply) = fetch(client, &query, args.limit).await?;
     if let Some(columns) = reply["columns"].as_array() {
         return show_table(columns, &reply, args, texts);
@@ -39,6 +42,23 @@ async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
         output::line(&table.trim_fmt())?;
     }
     summary(client, &query, &reply, hits.len(), texts).await
+}
+
+/// How the query is answered, and what it costs.
+async fn explain(
+    client: &Client,
+    mut query: Vec<(&str, &str)>,
+    args: &Search,
+    texts: &Texts,
+) -> Result<()> {
+    query.push(("run", "true"));
+    let reply = client.get("/api/v1/explain", &query).await?;
+    if args.json {
+        return output::json(&reply);
+    }
+    let said = reply["text"][texts.language().code()].as_str();
+    let lines = said.unwrap_or_default().lines().map(terminal::harmless);
+    lines.into_iter().try_for_each(|line| output::line(&line))
 }
 
 /// What a query with stages gives: a table, or an object a row.
@@ -125,7 +145,8 @@ async fn summary(
 ) -> Result<()> {
     let total = reply["total"].as_u64().unwrap_or(0);
     if total == 0 {
-        return output::note(&texts.say("search.none", &[]));
+        output::note(&texts.say("search.none", &[]))?;
+        return why_nothing(client, query, texts).await;
     }
     let mut said = total_said(reply, texts);
     if let Ok(counts) = client.get("/api/v1/histogram", query).await {
@@ -157,17 +178,57 @@ async fn summary(
     Ok(())
 }
 
+/// How many reasons are told why nothing was found.
+const REASONS: usize = 3;
+
+/// Why nothing was found, and what to ask instead. A server that cannot say is no error.
+async fn why_nothing(client: &Client, query: &[(&str, &str)], texts: &Texts) -> Result<()> {
+    let Ok(why) = client.get("/api/v1/why-nothing", query).await else {
+        return Ok(());
+    };
+    let reasons = why["reasons"].as_array().into_iter().flatten();
+    reasons
+        .take(REASONS)
+        .flat_map(|reason| reason_lines(reason, texts))
+        .try_for_each(|line| output::note(&line))
+}
+
+/// A reason, and the query that has hits where there is one.
+fn reason_lines(reason: &Value, texts: &Texts) -> Vec<String> {
+    let said = reason[texts.language().code()].as_str().unwrap_or_default();
+    let mut lines = vec![format!("- {}", terminal::harmless(said))];
+    let suggestion = &reason["suggestion"];
+    if let Some(q) = suggestion["q"].as_str() {
+        let mut query = format!("«{}»", terminal::harmless(q));
+        for bound in ["from", "to"] {
+            if let Some(at) = suggestion[bound].as_str() {
+                query.push_str(&format!(" --{bound} {}", terminal::harmless(at)));
+            }
+        }
+        let values: [(&str, &dyn std::fmt::Display); 2] =
+            [("query", &query), ("hits", &suggestion["hits"])];
+        lines.push(format!("  {}", texts.say("search.try", &values)));
+    }
+    lines
+}
+
 pub(crate) async fn tail(args: Tail, texts: &Texts) -> Result<()> {
     let client = Client::open(&args.place).await?;
     let json = output::as_json(args.json);
-    let query = [("q", args.query.as_str())];
-    let followed = client.follow("/api/v1/tail", &query, |data| {
-        if json {
-            return output::line(data).map(ControlFlow::Continue);
+    let rate = args.rate.to_string();
+    let query = [("q", args.query.as_str()), ("rate", &rate)];
+    let followed = client.follow("/api/v1/tail", &query, |message| {
+        let is_gap = message.event == "left-out";
+        if json && !is_gap {
+            return output::line(&message.data).map(ControlFlow::Continue);
         }
-        let Ok(event) = serde_json::from_str::<Value>(data) else {
+        let Ok(event) = serde_json::from_str::<Value>(&message.data) else {
             return Ok(ControlFlow::Continue(()));
         };
+        if is_gap {
+            let said = texts.say("tail.left_out", &[("count", &event["events"])]);
+            return output::note(&said).map(ControlFlow::Continue);
+        }
         let mut table = events_table(texts);
         table.add_row(event_row(&event));
         let printed = table.trim_fmt();
@@ -220,6 +281,26 @@ pub(crate) fn event_row(event: &Value) -> Vec<comfy_table::Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_told_with_the_query_that_has_hits() {
+        let reason = serde_json::json!({
+            "code": "hits-outside", "vi": "ở ngoài", "en": "out\u{1b}side",
+            "suggestion": {"q": "user.name:an", "from": "2026-10-11T00:00:00Z", "to": null, "hits": 4},
+        });
+        let lines = reason_lines(&reason, &Texts::new(crate::texts::Language::En));
+        assert_eq!(lines[0], "- out␛side");
+        assert!(
+            lines[1].contains("«user.name:an» --from 2026-10-11T00:00:00Z"),
+            "{lines:?}"
+        );
+        assert!(lines[1].contains('4'), "{lines:?}");
+        let alone = serde_json::json!({"code": "loss", "vi": "mất", "en": "lost"});
+        assert_eq!(
+            reason_lines(&alone, &Texts::new(crate::texts::Language::Vi)),
+            ["- mất"]
+        );
+    }
 
     #[test]
     fn a_row_shows_what_is_there_and_nothing_dangerous() {

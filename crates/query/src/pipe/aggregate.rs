@@ -10,6 +10,7 @@ use super::memory::Memory;
 use super::percentiles::Numbers;
 use super::table::{Cell, key_of};
 use super::{Aggregate, Function, PipeError};
+use crate::FieldName;
 
 /// Different values that `values` keeps: the first in their order.
 const VALUES_MAX: usize = 100;
@@ -100,9 +101,9 @@ impl State {
         }
     }
 
-    /// Counts events whose values do not matter.
+    /// Counts events, where it counts those.
     pub(super) fn count(&mut self, events: u64) {
-        if let Self::Count(count) = self {
+        if let Self::Count(count) | Self::Rate { count, .. } = self {
             *count += events;
         }
     }
@@ -115,16 +116,17 @@ impl State {
         memory: &Memory,
         hasher: &ahash::RandomState,
     ) -> Result<(), PipeError> {
-        if let Self::Rate { count, span } = self {
-            *count += 1;
-            if let Some(Value::Date(at)) = event.get(Field::TIMESTAMP) {
-                widen(span, (at, at));
+        let timestamp = FieldName::from(Field::TIMESTAMP);
+        let field = match (&aggregate.field, aggregate.function) {
+            (_, Function::Rate) => {
+                self.count(1);
+                &timestamp
             }
-            return Ok(());
-        }
-        let Some(field) = &aggregate.field else {
-            self.count(1);
-            return Ok(());
+            (Some(field), _) => field,
+            (None, _) => {
+                self.count(1);
+                return Ok(());
+            }
         };
         for value in super::run::values_of(field, event) {
             self.take(value, event.seq(), memory, hasher)?;
@@ -188,7 +190,11 @@ impl State {
                     numbers.push(number, memory)?;
                 }
             }
-            Self::Rate { .. } => {}
+            Self::Rate { span, .. } => {
+                if let Value::Date(at) = value {
+                    widen(span, (at, at));
+                }
+            }
         }
         Ok(())
     }

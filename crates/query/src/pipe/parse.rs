@@ -2,9 +2,11 @@
 
 use event::{Field, FieldKind};
 
-use super::{Aggregate, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
-use crate::diagnostic::{Code, Diagnostic, Severity, Span};
-use crate::parser::{Part, parse_part};
+use super::formula;
+use super::{Aggregate, Enrichment, Function, Key, Pipeline, SortKey, SortOrder, Stage, Stats};
+use crate::diagnostic::{Code, Diagnostic, Replacement, Severity, Span, keep_proven};
+use crate::near::{field_meant, nearest};
+use crate::parser::{Part, Subquery, parse_part};
 use crate::{Context, Expr, FieldName, TimeStep};
 
 /// Stages of a pipeline at most.
@@ -14,7 +16,7 @@ const NAMES_MAX: usize = 64;
 /// Rows of `top`, `rare`, `head` and `tail` where no number is given.
 const ROWS: usize = 10;
 
-const STAGES: &str = "where, stats, timechart, top, rare, fields, sort, head, tail, dedup, rename";
+const STAGES: &str = "where, eval, parse, lookup, stats, timechart, top, rare, fields, sort, head, tail, dedup, rename";
 const FUNCTIONS: &str =
     "count, sum, avg, min, max, dc, values, first, last, rate, stddev, median, p1 to p99";
 
@@ -25,6 +27,8 @@ pub struct ParsedPipeline {
     pub pipeline: Pipeline,
     /// What is wrong, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// Queries in brackets whose values are not yet known; the conditions with them match nothing.
+    pub subqueries: Vec<Subquery>,
 }
 
 impl ParsedPipeline {
@@ -57,11 +61,21 @@ impl ParsedPipeline {
 /// ```
 #[must_use]
 pub fn parse_pipeline(text: &str, context: &Context) -> ParsedPipeline {
+    let mut parsed = read(text, context);
+    keep_proven(text, &mut parsed.diagnostics, |text| {
+        read(text, context).diagnostics
+    });
+    parsed
+}
+
+/// [`parse_pipeline`], without trying what is proposed.
+pub(crate) fn read(text: &str, context: &Context) -> ParsedPipeline {
     let mut parser = Parser {
         text,
         context,
         stages: Vec::new(),
         diagnostics: Vec::new(),
+        subqueries: Vec::new(),
     };
     let (filter, mut next) = parser.condition(0);
     while let Some(start) = next {
@@ -88,6 +102,7 @@ pub fn parse_pipeline(text: &str, context: &Context) -> ParsedPipeline {
             stages: parser.stages.into_iter().map(|(stage, _)| stage).collect(),
         },
         diagnostics: parser.diagnostics,
+        subqueries: parser.subqueries,
     }
 }
 
@@ -97,6 +112,7 @@ struct Parser<'t> {
     /// With the places of their names.
     stages: Vec<(Stage, Span)>,
     diagnostics: Vec<Diagnostic>,
+    subqueries: Vec<Subquery>,
 }
 
 /// A piece of a stage and its place.
@@ -189,7 +205,33 @@ impl<'t> Parser<'t> {
             span,
             message: message.to_owned(),
             fix: fix.to_owned(),
+            replacement: None,
         });
+    }
+
+    /// What to write instead of what was told last.
+    fn propose(&mut self, replacement: Replacement) {
+        if let Some(told) = self.diagnostics.last_mut() {
+            told.replacement = Some(replacement);
+        }
+    }
+
+    /// A field of events, with a warning where a known one was probably meant.
+    fn field(&mut self, name: &str, span: Span) -> FieldName {
+        let field = FieldName::new(name);
+        let of_events = !self.stages.iter().any(|(stage, _)| stage.makes_table());
+        let asked = of_events && field.known().is_none();
+        if let Some(meant) = asked.then(|| field_meant(name)).flatten() {
+            self.diagnostics.push(Diagnostic {
+                severity: Severity::Warning,
+                code: Code::UnknownField,
+                span,
+                message: format!("no known field is called «{name}»"),
+                fix: format!("write «{meant}», unless a vendor's own field is called so"),
+                replacement: Some(Replacement::new(span, meant)),
+            });
+        }
+        field
     }
 
     fn bad_stage(&mut self, span: Span, message: &str, fix: &str) {
@@ -202,8 +244,10 @@ impl<'t> Parser<'t> {
             expr,
             diagnostics,
             pipe,
+            subqueries,
         } = parse_part(self.text, start, self.context);
         self.diagnostics.extend(diagnostics);
+        self.subqueries.extend(subqueries);
         (expr, pipe.map(|pipe| pipe.end))
     }
 
@@ -216,11 +260,24 @@ impl<'t> Parser<'t> {
                 "there is no stage here",
                 &format!("write one of {STAGES}, or take the «|» away"),
             );
+            let pipe = Span {
+                start: start.saturating_sub(1),
+                end: tokens.here().start,
+            };
+            self.propose(Replacement::remove(self.text, pipe));
             return next;
         };
         let lower = name.to_ascii_lowercase();
         if lower == "where" {
+            let told = self.diagnostics.len();
             let (expr, next) = self.condition(span.end);
+            if self.stages.iter().any(|(stage, _)| stage.makes_table()) {
+                // The names of columns are not those of fields.
+                let of_condition = self.diagnostics.split_off(told);
+                let kept = of_condition.into_iter();
+                self.diagnostics
+                    .extend(kept.filter(|found| found.code != Code::UnknownField));
+            }
             self.stages.push((Stage::Where(expr), span));
             return next;
         }
@@ -240,15 +297,24 @@ impl<'t> Parser<'t> {
             "sort" => self.sort(&mut tokens).map(|keys| vec![Stage::Sort(keys)]),
             "head" => Some(vec![Stage::Head(self.number(&mut tokens).unwrap_or(ROWS))]),
             "tail" => Some(vec![Stage::Tail(self.number(&mut tokens).unwrap_or(ROWS))]),
+            "eval" | "extend" => return self.eval(span),
+            "parse" => return self.parse(span),
+            "lookup" => self
+                .lookup(&mut tokens)
+                .map(|enrichment| vec![Stage::Enrich(enrichment)]),
             "rename" => self
                 .rename(&mut tokens)
                 .map(|names| vec![Stage::Rename(names)]),
             _ => {
-                self.bad_stage(
-                    span,
-                    &format!("there is no stage «{name}»"),
-                    &format!("write one of {STAGES}"),
+                let meant = nearest(name, STAGES.split(", "));
+                let fix = meant.map_or_else(
+                    || format!("write one of {STAGES}"),
+                    |meant| format!("write «{meant}», or another of {STAGES}"),
                 );
+                self.bad_stage(span, &format!("there is no stage «{name}»"), &fix);
+                if let Some(meant) = meant {
+                    self.propose(Replacement::new(span, meant));
+                }
                 return next;
             }
         };
@@ -259,6 +325,7 @@ impl<'t> Parser<'t> {
                     &format!("«{lower}» ends before this"),
                     "take it away, or write «|» before the next stage",
                 );
+                self.propose(self.ended(&tokens, next));
             }
             self.stages
                 .extend(stages.into_iter().map(|stage| (stage, span)));
@@ -308,6 +375,22 @@ impl<'t> Parser<'t> {
         (tokens, next)
     }
 
+    /// The stage without what is too much behind it; where that begins like a stage, with the «|» before it.
+    fn ended(&self, tokens: &Tokens<'t>, next: Option<usize>) -> Replacement {
+        let here = tokens.here();
+        if self.text.get(here.start..here.end).is_some_and(is_stage) {
+            return Replacement::insert(here.start, "| ");
+        }
+        let end = next.map_or(self.text.len(), |next| next - 1);
+        Replacement::remove(
+            self.text,
+            Span {
+                start: here.start,
+                end,
+            },
+        )
+    }
+
     fn stats(&mut self, tokens: &mut Tokens<'t>) -> Option<Stats> {
         let mut aggregates = Vec::new();
         while let Some(TokenKind::Word(word)) = tokens.peek() {
@@ -323,6 +406,13 @@ impl<'t> Parser<'t> {
                 "nothing is computed",
                 "write «count()», or another function of a field",
             );
+            let at = tokens.here().start;
+            let before = self.text.get(..at).unwrap_or_default();
+            let (before, after) = match before.ends_with(char::is_whitespace) {
+                true => ("", " "),
+                false => (" ", ""),
+            };
+            self.propose(Replacement::insert(at, format!("{before}count(){after}")));
             return None;
         }
         let mut by = Vec::new();
@@ -335,17 +425,26 @@ impl<'t> Parser<'t> {
     fn aggregate(&mut self, tokens: &mut Tokens<'t>) -> Option<Aggregate> {
         let (name, span) = tokens.word()?;
         let Some(function) = function(name) else {
-            self.error(
-                Code::UnknownFunction,
-                span,
-                &format!("there is no function «{name}»"),
-                &format!("write one of {FUNCTIONS}"),
-            );
+            let meant = nearest(name, FUNCTIONS.split(", "));
+            let (fix, replacement) = match meant {
+                Some(meant) => (
+                    format!("write «{meant}», or another of {FUNCTIONS}"),
+                    Some(Replacement::new(span, meant)),
+                ),
+                None if is_stage(name) => (
+                    "write «|» before the next stage".to_owned(),
+                    Some(Replacement::insert(span.start, "| ")),
+                ),
+                None => (format!("write one of {FUNCTIONS}"), None),
+            };
+            let message = format!("there is no function «{name}»");
+            self.error(Code::UnknownFunction, span, &message, &fix);
+            replacement.into_iter().for_each(|one| self.propose(one));
             return None;
         };
         let mut field = None;
         if tokens.take_if(TokenKind::Open) {
-            field = tokens.word().map(|(name, _)| FieldName::new(name));
+            field = tokens.word().map(|(name, span)| self.field(name, span));
             let here = tokens.here();
             if !self.close(tokens, here, "write «)» behind the field") {
                 return None;
@@ -392,7 +491,7 @@ impl<'t> Parser<'t> {
                 .iter()
                 .any(|span| name.eq_ignore_ascii_case(span));
             if !is_span || !tokens.take_if(TokenKind::Open) {
-                return Some(Key::Field(FieldName::new(name)));
+                return Some(Key::Field(parser.field(name, span)));
             }
             let key = parser.span_of_values(tokens)?;
             let closed = parser.close(tokens, span, "write «)» behind the width");
@@ -404,7 +503,8 @@ impl<'t> Parser<'t> {
     fn span_of_values(&mut self, tokens: &mut Tokens<'t>) -> Option<Key> {
         let mut field: FieldName = Field::TIMESTAMP.into();
         if tokens.comma_follows() {
-            field = FieldName::new(tokens.word()?.0);
+            let (name, span) = tokens.word()?;
+            field = self.field(name, span);
             tokens.take_if(TokenKind::Comma);
         }
         if field.kind() == FieldKind::Date {
@@ -474,9 +574,187 @@ impl<'t> Parser<'t> {
 
     fn names(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<FieldName>> {
         let nothing = ("no field is named", "write at least one");
-        self.list(tokens, nothing, |_, tokens| {
-            tokens.word().map(|(name, _)| FieldName::new(name))
+        self.list(tokens, nothing, |parser, tokens| {
+            tokens.word().map(|(name, span)| parser.field(name, span))
         })
+    }
+
+    /// `eval NAME = FORMULA, …`, from behind its name on; gives where the next stage begins.
+    fn eval(&mut self, stage: Span) -> Option<usize> {
+        let mut at = stage.end;
+        let mut formulas = Vec::new();
+        loop {
+            let (name, after) = self.name_before_equals(at)?;
+            let read = formula::parse(self.text, after, self.context);
+            let (formula, end) = match read {
+                Ok(read) => read,
+                Err(mistake) => {
+                    self.diagnostics.push(mistake);
+                    return self.next_stage(after);
+                }
+            };
+            formulas.push((name, formula));
+            let rest = self.text.get(end..).unwrap_or_default();
+            match rest.chars().next() {
+                Some(',') if formulas.len() < NAMES_MAX => at = end + 1,
+                Some('|') => {
+                    self.stages.push((Stage::Eval(formulas), stage));
+                    return Some(end + 1);
+                }
+                None => {
+                    self.stages.push((Stage::Eval(formulas), stage));
+                    return None;
+                }
+                Some(other) => {
+                    let span = Span {
+                        start: end,
+                        end: end + other.len_utf8(),
+                    };
+                    let message = "the formula ends before this";
+                    let fix = "write an operator, «,» before the next formula, or «|» before the next stage";
+                    self.error(Code::BadFormula, span, message, fix);
+                    return self.next_stage(end);
+                }
+            }
+        }
+    }
+
+    /// `parse FIELD "TEMPLATE"`, from behind its name on; gives where the next stage begins.
+    fn parse(&mut self, stage: Span) -> Option<usize> {
+        let rest = self.text.get(stage.end..).unwrap_or_default();
+        let start = stage.end + rest.len() - rest.trim_start().len();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let name = rest.get(..length).unwrap_or_default();
+        let name = if name.is_empty() { "message" } else { name };
+        let behind = start + length;
+        let quoted = formula::quoted(self.text, behind);
+        let (template, end) = match quoted {
+            Ok(found) => found,
+            Err(mistake) => {
+                self.diagnostics.push(mistake);
+                return self.next_stage(behind);
+            }
+        };
+        let span = Span { start: behind, end };
+        let read = match &self.context.resources {
+            Some(resources) => resources.template(&template),
+            None => Err("templates cannot be used here".to_owned()),
+        };
+        match read {
+            Ok(source) => {
+                let enrichment = Enrichment {
+                    stage: "parse",
+                    field: self.field(name, Span { start, end: behind }),
+                    names: source
+                        .names()
+                        .iter()
+                        .map(|name| FieldName::new(name))
+                        .collect(),
+                    source,
+                };
+                self.stages.push((Stage::Enrich(enrichment), stage));
+            }
+            Err(problem) => {
+                let fix = "write it as in a parser definition: «Failed <x> for <user.name> from <source.ip>»";
+                self.error(Code::BadStage, span, &problem, fix);
+            }
+        }
+        let (mut tokens, next) = self.tokens(end);
+        if tokens.peek().is_some() {
+            let fix = "take it away, or write «|» before the next stage";
+            self.bad_stage(tokens.here(), "«parse» ends before this", fix);
+            tokens.word();
+        }
+        next
+    }
+
+    /// `lookup TABLE on FIELD with a, b`.
+    fn lookup(&mut self, tokens: &mut Tokens<'t>) -> Option<Enrichment> {
+        const FORM: &str = "write «lookup TABLE on FIELD», and «with a, b» for some of its columns";
+        let here = tokens.here();
+        let Some((name, span)) = tokens.word() else {
+            self.bad_stage(here, "no table is named", FORM);
+            return None;
+        };
+        let Some(tables) = &self.context.resources else {
+            self.bad_stage(span, "tables cannot be used here", "ask in a search");
+            return None;
+        };
+        let source = match tables.lookup(name) {
+            Ok(source) => source,
+            Err(problem) => {
+                let fix = format!("name one of these: {}", tables.lookups().join(", "));
+                self.bad_stage(span, &problem, &fix);
+                return None;
+            }
+        };
+        let key = if tokens.keyword("on") {
+            tokens.word()
+        } else {
+            None
+        };
+        let Some((key, key_span)) = key else {
+            self.bad_stage(tokens.here(), "the field is not named", FORM);
+            return None;
+        };
+        let all = source.names();
+        let mut names: Vec<FieldName> = all.iter().map(|name| FieldName::new(name)).collect();
+        if tokens.keyword("with") {
+            let here = tokens.here();
+            let wanted = self.names(tokens)?;
+            let under = |wanted: &FieldName| format!("{name}.{}", wanted.name());
+            if let Some(unknown) = wanted.iter().find(|wanted| !all.contains(&under(wanted))) {
+                let message = format!("«{name}» has no column «{}»", unknown.name());
+                self.bad_stage(here, &message, &format!("it has {}", all.join(", ")));
+                return None;
+            }
+            names = wanted
+                .iter()
+                .map(|wanted| FieldName::new(&under(wanted)))
+                .collect();
+        }
+        Some(Enrichment {
+            stage: "lookup",
+            field: self.field(key, key_span),
+            names,
+            source,
+        })
+    }
+
+    /// The name of what is computed, and where its formula begins; what is wrong is told.
+    fn name_before_equals(&mut self, at: usize) -> Option<(Box<str>, usize)> {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let start = at + rest.len() - rest.trim_start().len();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let name = rest.get(..length).unwrap_or_default();
+        let behind = rest.get(length..).unwrap_or_default();
+        let equals = behind.trim_start().strip_prefix('=');
+        match equals {
+            Some(formula) if !name.is_empty() => {
+                Some((name.into(), self.text.len() - formula.len()))
+            }
+            _ => {
+                let span = Span {
+                    start,
+                    end: start + length,
+                };
+                let fix = "write «eval NAME = FORMULA», such as «eval mb = source.bytes / 1000000»";
+                self.error(
+                    Code::BadFormula,
+                    span,
+                    "a name and «=» are missing here",
+                    fix,
+                );
+                None
+            }
+        }
+    }
+
+    /// Where the stage behind the next `|` begins.
+    fn next_stage(&self, at: usize) -> Option<usize> {
+        self.tokens(at).1
     }
 
     fn rename(&mut self, tokens: &mut Tokens<'t>) -> Option<Vec<(Box<str>, Box<str>)>> {
@@ -547,6 +825,8 @@ impl<'t> Parser<'t> {
         let closed = tokens.take_if(TokenKind::Close);
         if !closed {
             self.bad_stage(span, "this parenthesis is never closed", fix);
+            let end = tokens.here().start;
+            self.propose(Replacement::close(self.text, end, ')'));
         }
         closed
     }
@@ -572,6 +852,11 @@ impl<'t> Parser<'t> {
                 "this is no length of time",
                 "write one such as 30s, 5m, 1h, 1d, 1w, 1M or 1y",
             );
+            let written = self.text.get(here.start..here.end).unwrap_or_default();
+            self.propose(match function(written) {
+                Some(_) => Replacement::insert(here.start, "1h "),
+                None => Replacement::new(here, "1h"),
+            });
         }
         read
     }
@@ -600,12 +885,40 @@ impl<'t> Parser<'t> {
                 "nothing says which columns are wanted",
                 "end with «fields …», «stats …» or «top …»",
             );
+            let end = self.text.trim_end().len();
+            self.propose(Replacement::insert(end, " | fields @timestamp, message"));
         }
     }
 }
 
-fn is_name(c: char) -> bool {
+pub(crate) fn is_name(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '%' | '*')
+}
+
+/// The names of the stages.
+pub(crate) fn stage_names() -> impl Iterator<Item = &'static str> {
+    STAGES.split(", ")
+}
+
+/// The names of the functions of `stats`, but for percentiles.
+pub(crate) fn function_names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.split(", ").filter(|name| !name.contains(' '))
+}
+
+/// Where the stage behind the one that begins there begins.
+pub(crate) fn next_stage(text: &str, start: usize, context: &Context) -> Option<usize> {
+    let parser = Parser {
+        text,
+        context,
+        stages: Vec::new(),
+        diagnostics: Vec::new(),
+        subqueries: Vec::new(),
+    };
+    parser.tokens(start).1
+}
+
+fn is_stage(word: &str) -> bool {
+    stage_names().any(|stage| word.eq_ignore_ascii_case(stage))
 }
 
 fn function(name: &str) -> Option<Function> {

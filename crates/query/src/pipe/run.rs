@@ -1,10 +1,13 @@
 //! Runs a pipeline over events, newest first, in bounded memory.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use bytes::Bytes;
 use event::{Event, Field, Seq, Value};
 
+use super::enrichment::Enrichment;
+use super::formula::Formula;
 use super::memory::Memory;
 use super::stats::Groups;
 use super::table::{Cell, Table, first_difference, key_of};
@@ -50,6 +53,8 @@ pub struct PipeRun {
 #[derive(Debug)]
 enum EventStage {
     Where(Expr),
+    Eval(Vec<(FieldName, Formula)>),
+    Enrich(Enrichment),
     Head {
         left: usize,
     },
@@ -95,6 +100,8 @@ impl PipeRun {
         for stage in stages.get(..table_at)? {
             before.push(match stage {
                 Stage::Where(expr) => EventStage::Where(expr.clone()),
+                Stage::Eval(formulas) => EventStage::Eval(named(formulas)),
+                Stage::Enrich(enrichment) => EventStage::Enrich(enrichment.clone()),
                 Stage::Head(count) => EventStage::Head { left: *count },
                 Stage::Dedup(fields) => EventStage::Dedup {
                     fields: fields.clone(),
@@ -128,11 +135,27 @@ impl PipeRun {
     /// # Errors
     /// See [`PipeError`].
     pub fn push(&mut self, event: &Event) -> Result<Flow, PipeError> {
+        let mut event = Cow::Borrowed(event);
         for stage in &mut self.before {
             match stage {
                 EventStage::Where(expr) => {
-                    if !matches(expr, event) {
+                    if !matches(expr, &event) {
                         return Ok(Flow::More);
+                    }
+                }
+                EventStage::Eval(formulas) => {
+                    for (name, formula) in formulas {
+                        let value = formula.of(&event);
+                        put(event.to_mut(), name, &value);
+                    }
+                }
+                EventStage::Enrich(enrichment) => {
+                    let first = values_of(&enrichment.field, &event).into_iter().next();
+                    let found = first.map(|value| enrichment.of(value)).unwrap_or_default();
+                    let event = event.to_mut();
+                    for name in &enrichment.names {
+                        let value = Cell::of_values(values_of(name, &found));
+                        put(event, name, &value);
                     }
                 }
                 EventStage::Head { left } => match left.checked_sub(1) {
@@ -140,7 +163,7 @@ impl PipeRun {
                     None => return Ok(Flow::Enough),
                 },
                 EventStage::Dedup { fields, seen } => {
-                    let key = key_of(cells_of(fields, event));
+                    let key = key_of(cells_of(fields, &event));
                     if seen.contains(key.as_slice()) {
                         return Ok(Flow::More);
                     }
@@ -150,9 +173,9 @@ impl PipeRun {
             }
         }
         match &mut self.rows {
-            Rows::Stats(groups) => groups.push(event)?,
+            Rows::Stats(groups) => groups.push(&event)?,
             Rows::Fields { fields, rows } => {
-                let row: Vec<Cell> = cells_of(fields, event).collect();
+                let row: Vec<Cell> = cells_of(fields, &event).collect();
                 self.memory
                     .take(row.iter().map(Cell::bytes).sum::<usize>() + 24)?;
                 rows.push(row);
@@ -183,16 +206,12 @@ impl PipeRun {
     }
 }
 
-/// What the stages make of a table that was got in another way; it may take that many bytes.
+/// What the stages make of a table that was got in another way.
 ///
 /// # Errors
 /// See [`PipeError`].
-pub fn apply_to_table(
-    stages: &[Stage],
-    table: Table,
-    bytes_max: usize,
-) -> Result<Table, PipeError> {
-    all_applied(stages.to_vec(), table, &Memory::new(bytes_max))
+pub fn apply_to_table(stages: &[Stage], table: Table, memory: &Memory) -> Result<Table, PipeError> {
+    all_applied(stages.to_vec(), table, memory)
 }
 
 /// The table after all stages.
@@ -210,6 +229,8 @@ fn applied(stage: Stage, mut table: Table, memory: &Memory) -> Result<Table, Pip
                 .rows
                 .retain(|row| matches(&expr, &as_event(columns, row, Seq(0))));
         }
+        Stage::Eval(formulas) => eval(&mut table, &formulas, memory)?,
+        Stage::Enrich(enrichment) => enrich(&mut table, &enrichment, memory)?,
         Stage::Sort(keys) => sort(&mut table, &keys),
         Stage::Head(count) => table.rows.truncate(count),
         Stage::Tail(count) => {
@@ -247,6 +268,84 @@ fn applied(stage: Stage, mut table: Table, memory: &Memory) -> Result<Table, Pip
         }
     }
     Ok(table)
+}
+
+/// Formulas with the fields that they make.
+fn named(formulas: &[(Box<str>, Formula)]) -> Vec<(FieldName, Formula)> {
+    let formulas = formulas.iter();
+    formulas
+        .map(|(name, formula)| (FieldName::new(name), formula.clone()))
+        .collect()
+}
+
+/// Puts a computed value in the place of what the event has under that name.
+fn put(event: &mut Event, name: &FieldName, value: &Cell) {
+    event.remove_named(name.name());
+    value.write_to(name.name(), event);
+}
+
+/// Adds columns, or replaces those of the same names.
+fn eval(
+    table: &mut Table,
+    formulas: &[(Box<str>, Formula)],
+    memory: &Memory,
+) -> Result<(), PipeError> {
+    for (name, formula) in formulas {
+        let places = add_columns(table, &[name]);
+        for row in &mut table.rows {
+            let value = formula.of(&as_event(&table.columns, row, Seq(0)));
+            set_cells(row, &places, std::iter::once(value), memory)?;
+        }
+    }
+    Ok(())
+}
+
+fn enrich(table: &mut Table, enrichment: &Enrichment, memory: &Memory) -> Result<(), PipeError> {
+    let names: Vec<&str> = enrichment.names.iter().map(FieldName::name).collect();
+    let places = add_columns(table, &names);
+    let key = table
+        .columns
+        .iter()
+        .position(|column| **column == *enrichment.field.name());
+    for row in &mut table.rows {
+        let value = key.and_then(|key| row.get(key)).and_then(Cell::value);
+        let found = value.map(|value| enrichment.of(value)).unwrap_or_default();
+        let names = enrichment.names.iter();
+        let values = names.map(|name| Cell::of_values(values_of(name, &found)));
+        set_cells(row, &places, values, memory)?;
+    }
+    Ok(())
+}
+
+/// Columns of these names, empty where they are new, and where they are.
+fn add_columns(table: &mut Table, names: &[&str]) -> Vec<usize> {
+    let mut places = Vec::new();
+    for name in names {
+        let known = table.columns.iter().position(|column| **column == **name);
+        places.push(known.unwrap_or_else(|| {
+            table.columns.push((*name).into());
+            table.columns.len() - 1
+        }));
+    }
+    places
+}
+
+fn set_cells(
+    row: &mut Vec<Cell>,
+    places: &[usize],
+    cells: impl Iterator<Item = Cell>,
+    memory: &Memory,
+) -> Result<(), PipeError> {
+    for (place, cell) in places.iter().zip(cells) {
+        memory.take(cell.bytes())?;
+        if *place >= row.len() {
+            row.resize(*place + 1, Cell::Null);
+        }
+        if let Some(old) = row.get_mut(*place) {
+            *old = cell;
+        }
+    }
+    Ok(())
 }
 
 fn sort(table: &mut Table, keys: &[SortKey]) {

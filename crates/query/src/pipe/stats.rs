@@ -294,7 +294,7 @@ impl Key {
 
 /// A number, or a date in microseconds: what ranges compare.
 #[must_use]
-pub(super) fn measure(value: Value<'_>) -> Option<f64> {
+pub fn measure(value: Value<'_>) -> Option<f64> {
     match value {
         #[expect(clippy::cast_precision_loss, reason = "exact until the year 2255")]
         Value::Date(at) => Some(at.0 as f64),

@@ -77,6 +77,25 @@ impl From<Value<'_>> for Cell {
 }
 
 impl Cell {
+    /// Bytes that are the same for equal values and different for others.
+    #[must_use]
+    pub fn key(&self) -> Vec<u8> {
+        key_of(std::iter::once(self))
+    }
+
+    /// Its values as texts: none, one, or those of a list.
+    #[must_use]
+    pub fn into_texts(self) -> Vec<Box<str>> {
+        match self {
+            Self::List(cells) => cells.into_iter().flat_map(Self::into_texts).collect(),
+            cell => cell
+                .value()
+                .map(|value| value.to_text().into())
+                .into_iter()
+                .collect(),
+        }
+    }
+
     /// All values of a field: none, one, or a list.
     pub(super) fn of_values(values: Vec<Value<'_>>) -> Self {
         let mut cells: Vec<Self> = values.into_iter().map(Self::from).collect();

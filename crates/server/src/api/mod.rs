@@ -7,8 +7,12 @@
 pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod coach;
+pub(crate) mod complete;
 pub(crate) mod detections;
 pub(crate) mod events;
+pub(crate) mod explain;
+mod explain_text;
+pub(crate) mod export;
 pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
@@ -21,6 +25,7 @@ pub(crate) mod tail;
 pub(crate) mod tokens;
 pub(crate) mod top;
 pub(crate) mod unparsed;
+pub(crate) mod why_nothing;
 
 use axum::extract::DefaultBodyLimit;
 use event::{Entity, EntityKind};
@@ -48,8 +53,11 @@ pub(crate) struct List<T> {
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(search::search, search::search_by_body))
+        .routes(routes!(explain::explain, explain::explain_by_body))
+        .routes(routes!(complete::complete))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
+        .routes(routes!(why_nothing::why_nothing))
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
         .routes(routes!(fields::fields))
@@ -78,9 +86,14 @@ pub(crate) fn streams() -> OpenApiRouter<App> {
         .routes(routes!(imports::progress, imports::append))
         .routes(routes!(imports::detect))
         .layer(DefaultBodyLimit::max(imports::MESSAGES_BYTES_MAX));
+    let exports = OpenApiRouter::new()
+        .routes(routes!(export::export, export::export_by_body))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(tail::tail))
+        .routes(routes!(search::stream))
         .routes(routes!(reindex::reindex))
+        .merge(exports)
         .merge(imports)
 }
 

@@ -1,14 +1,21 @@
 //! Events, newest first.
 
+use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use bytes::Bytes;
 use event::{Event, Micros, Seq};
+use futures_util::stream;
 use index::{Budget, Cancel, Covered, Cursor, Index, Scope, SearchError, SearchRequest};
 use query::{Cell, Diagnostic, Pipeline};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::MayRead;
@@ -23,6 +30,8 @@ const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 1000;
 /// Rows of a table at most.
 const ROWS_MAX: usize = 100_000;
+/// Pieces of an answer that may wait for whoever asked, before the search waits, too.
+const PIECES_WAITING_MAX: usize = 8;
 /// How long losses are counted at most: they are an aside, and few but where there is no index.
 const LOSSES_TIME: Duration = Duration::from_secs(1);
 
@@ -168,53 +177,150 @@ pub(crate) async fn search_by_body(
     answer(&app, &actor, params).await
 }
 
+/// Searches events and shows them as they are found: lines of JSON, `{"hits":[…]}` again and again, and at the end
+/// `{"end":{…}}` with what else the answer of a search has.
+///
+/// Without that last line the answer is not whole. A query with stages has no use of it, and is refused.
+#[utoipa::path(
+    get, path = "/api/v1/search/stream", tag = "events", params(SearchParams),
+    responses(
+        (status = 200, description = "Lines of JSON", content_type = "application/x-ndjson", body = String),
+        (status = 400, description = "The query or a parameter is wrong", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn stream(
+    State(app): State<App>,
+    MayRead(actor): MayRead,
+    Params(params): Params<SearchParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let (question, pipeline) = params.read(&app).await?;
+    if !pipeline.stages.is_empty() {
+        let detail = "a table comes as a whole: ask /api/v1/search, or for events without stages";
+        return Err(Problem::field("q", detail));
+    }
+    let asked = params.asked(&question)?;
+    app.record(&actor, "search", described(&params)).await;
+    let index = Arc::clone(&app.parts.index);
+    let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
+    let listening = app.clone();
+    tokio::spawn(async move {
+        let pieces = sender.clone();
+        let searching = listening.searches.run(move |budget, cancel| {
+            let leaving = cancel.clone();
+            let mut on_hits = |hits: Vec<Event>| {
+                if !hits.is_empty() && pieces.blocking_send(line(&Piece::Hits(hits))).is_err() {
+                    leaving.cancel();
+                }
+            };
+            asked.search(&index, question, budget, &cancel, &mut on_hits)
+        });
+        let end = match searching.await {
+            Ok(reply) => line(&Piece::End(Box::new(reply))),
+            Err(problem) => line(&Piece::Problem(problem.body())),
+        };
+        // Whoever has left does not need the end.
+        let _left = sender.send(end).await;
+    });
+    let lines = stream::unfold(receiver, async |mut receiver| {
+        let line: Bytes = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(line), receiver))
+    });
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    Ok((kind, axum::body::Body::from_stream(lines)))
+}
+
+/// A line of an answer that comes in pieces.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Piece {
+    Hits(Vec<Event>),
+    End(Box<SearchReply>),
+    Problem(ProblemBody),
+}
+
+fn line(piece: &Piece) -> Bytes {
+    let mut line = serde_json::to_vec(piece).expect("maps with text keys");
+    line.push(b'\n');
+    line.into()
+}
+
 async fn answer(
     app: &App,
     actor: &registry::Actor,
     params: SearchParams,
 ) -> Result<Json<SearchAnswer>, Problem> {
-    let (q, from, to) = (
-        params.q.as_deref(),
-        params.from.as_deref(),
-        params.to.as_deref(),
-    );
-    let (question, pipeline) = Question::read_pipeline(app, q, from, to)?;
+    let (question, pipeline) = params.read(app).await?;
     if !pipeline.stages.is_empty() {
         let table = table(app, actor, &params, question, pipeline).await?;
         return Ok(Json(SearchAnswer::Table(table)));
     }
-    let limit = limit(params.limit, LIMIT, LIMIT_MAX)?;
-    let cursor = match params.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
-        None => None,
-        Some(cursor) => {
-            let cursor: Result<Cursor, _> = cursor.parse();
-            Some(cursor.map_err(|error| Problem::field("cursor", error.to_string()))?)
-        }
-    };
-    let identity = identity(&params);
-    let warnings = question.warnings.clone();
-    let index = std::sync::Arc::clone(&app.parts.index);
+    let asked = params.asked(&question)?;
+    let index = Arc::clone(&app.parts.index);
     let searching = app.searches.run(move |budget, cancel| {
-        let span = (question.from, question.to);
-        let request = SearchRequest {
-            cursor,
-            identity,
-            ..SearchRequest::new(question.scope(budget, cancel.clone()), limit)
-        };
-        let found = index.search(&request)?;
-        Ok((found, losses_in(&index, span, budget, cancel)?))
+        let mut hits = Vec::new();
+        let mut on_hits = |found| hits.extend(found);
+        let reply = asked.search(&index, question, budget, &cancel, &mut on_hits)?;
+        Ok(SearchReply { hits, ..reply })
     });
     let (found, ()) = tokio::join!(searching, app.record(actor, "search", described(&params)));
-    let (found, losses) = found?;
-    Ok(Json(SearchAnswer::Events(SearchReply {
-        hits: found.hits,
-        total: found.total.count(),
-        total_relation: found.total.relation(),
-        took_ms: u64::try_from(found.took.as_millis()).unwrap_or(u64::MAX),
-        covered: CoveredReply::new(found.covered, losses),
-        next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
-        warnings,
-    })))
+    Ok(Json(SearchAnswer::Events(found?)))
+}
+
+/// What is asked for beside the question itself.
+#[derive(Clone, Debug)]
+struct Asked {
+    limit: usize,
+    cursor: Option<Cursor>,
+    identity: u64,
+    warnings: Vec<Diagnostic>,
+}
+
+impl SearchParams {
+    async fn read(&self, app: &App) -> Result<(Question, Pipeline), Problem> {
+        let (q, from, to) = (self.q.as_deref(), self.from.as_deref(), self.to.as_deref());
+        Question::read_pipeline(app, q, from, to).await
+    }
+
+    fn asked(&self, question: &Question) -> Result<Asked, Problem> {
+        let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
+        let cursor = cursor.map(str::parse::<Cursor>).transpose();
+        Ok(Asked {
+            limit: limit(self.limit, LIMIT, LIMIT_MAX)?,
+            cursor: cursor.map_err(|error| Problem::field("cursor", error.to_string()))?,
+            identity: identity(self),
+            warnings: question.warnings.clone(),
+        })
+    }
+}
+
+impl Asked {
+    /// Searches; the hits go to `on_hits`, not into the reply.
+    fn search(
+        self,
+        index: &Index,
+        question: Question,
+        budget: Budget,
+        cancel: &Cancel,
+        on_hits: &mut dyn FnMut(Vec<Event>),
+    ) -> Result<SearchReply, SearchError> {
+        let span = (question.from, question.to);
+        let request = SearchRequest {
+            cursor: self.cursor,
+            identity: self.identity,
+            ..SearchRequest::new(question.scope(budget, cancel.clone()), self.limit)
+        };
+        let found = index.search_streaming(&request, on_hits)?;
+        let losses = losses_in(index, span, budget, cancel.clone())?;
+        Ok(SearchReply {
+            hits: Vec::new(),
+            total: found.total.count(),
+            total_relation: found.total.relation(),
+            took_ms: u64::try_from(found.took.as_millis()).unwrap_or(u64::MAX),
+            covered: CoveredReply::new(found.covered, losses),
+            next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
+            warnings: self.warnings,
+        })
+    }
 }
 
 async fn table(
@@ -262,7 +368,7 @@ async fn table(
 }
 
 /// How many records of losses there are in the span of time.
-fn losses_in(
+pub(crate) fn losses_in(
     index: &Index,
     (from, to): (Option<Micros>, Option<Micros>),
     budget: Budget,

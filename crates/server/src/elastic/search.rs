@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use event::{Event, Field, Seq};
+use event::{Event, Seq};
 use index::{
     Budget, Cancel, Counting, Covered, Cursor, Depth, EventSource, Index, Scope, SearchError,
     SearchRequest, StatsRequest, Total,
 };
-use query::{Bound, Condition, Expr, Literal, Memory, Range};
+use query::{Expr, Memory};
 use serde_json::{Map, Value, json};
 
 use super::aggregation::Node;
@@ -146,23 +146,9 @@ impl Searcher<'_> {
         Scope {
             budget: self.budget,
             cancel: self.cancel.clone(),
-            ..Scope::new(self.up_to(expr))
+            seqs: Seq::ZERO..=self.asked.through.unwrap_or(Seq::MAX),
+            ..Scope::new(expr)
         }
-    }
-
-    /// Only events that are not above where a scroll began.
-    fn up_to(&self, expr: Expr) -> Expr {
-        let Some(through) = self.asked.through else {
-            return expr;
-        };
-        let range = Range {
-            low: Bound::Open,
-            high: Bound::With(Literal::new(&through.to_string())),
-        };
-        Expr::and([
-            Expr::field(Field::NHATKY_SEQ, Condition::Range(range)),
-            expr,
-        ])
     }
 
     fn hits(&self) -> Outcome<(Hits, Found)> {

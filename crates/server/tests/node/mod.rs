@@ -121,7 +121,7 @@ pub(crate) struct Node {
     pub(crate) parts: Parts,
     journal: Arc<Journal>,
     index: Arc<Index>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Node {
@@ -158,6 +158,11 @@ impl Node {
                 at("import.json"),
             )),
             products: Arc::new(Parsers::builtin()),
+            lookups: Arc::new(server::Lookups::new(
+                at("lookups"),
+                Arc::default(),
+                Arc::<ManualClock>::clone(&clock),
+            )),
             vitals: Arc::new(Doing {
                 journal: Arc::clone(&journal),
                 detector: Detector::new(Arc::clone(&rules), Mode::Live).status(),
@@ -180,8 +185,15 @@ impl Node {
             parts,
             journal,
             index,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Puts a table into the folder of tables.
+    pub(crate) fn put_table(&self, name: &str, text: &str) {
+        let folder = self.folder.path().join("lookups");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join(name), text).expect("a file");
     }
 
     pub(crate) fn routes(&self) -> Router {

@@ -1,0 +1,423 @@
+//! Columns as small numbers: what rows are told apart by, without a value in memory for each document.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::Ipv6Addr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use event::{Micros, Value};
+use query::{Cell, Interval, Key, TimeStep};
+use tantivy::columnar::column_values::CompactSpaceU64Accessor;
+use tantivy::columnar::{Cardinality, Column as Values, StrColumn};
+
+use crate::schema::Column;
+use crate::scope::SearchError;
+use crate::segment::{ColumnValues, Segment};
+
+/// The values of a column as the segment's own numbers: what is equal has the same number, and numbers are quickly read.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbered {
+    pub(crate) numbers: Values<u64>,
+    meaning: Meaning,
+}
+
+/// What the numbers of a [`Numbered`] stand for.
+#[derive(Clone)]
+enum Meaning {
+    /// Places in the sorted list of texts.
+    Text(StrColumn),
+    /// Whole numbers, in their order.
+    Integer,
+    /// Instants in microseconds, in their order.
+    Date,
+    /// Addresses, without those that do not occur.
+    Address(Arc<CompactSpaceU64Accessor>),
+}
+
+impl std::fmt::Debug for Meaning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text",
+            Self::Integer => "Integer",
+            Self::Date => "Date",
+            Self::Address(_) => "Address",
+        })
+    }
+}
+
+impl Numbered {
+    /// The column of that segment; `None` where no document has a value.
+    pub(crate) fn open(
+        handle: Option<tantivy::columnar::DynamicColumnHandle>,
+        column: Column,
+        values: &ColumnValues,
+    ) -> io::Result<Option<Self>> {
+        let numbers = handle.map(|handle| handle.open_u64_lenient()).transpose()?;
+        let Some(numbers) = numbers.flatten() else {
+            return Ok(None);
+        };
+        let meaning = match values {
+            ColumnValues::Absent => return Ok(None),
+            ColumnValues::Text(texts) => Meaning::Text(texts.clone()),
+            ColumnValues::Integer(_) if column.kind == event::FieldKind::Date => Meaning::Date,
+            ColumnValues::Integer(_) => Meaning::Integer,
+            ColumnValues::Address(_) => {
+                let accessor = Arc::clone(&numbers.values);
+                let accessor = accessor.downcast_arc::<CompactSpaceU64Accessor>();
+                Meaning::Address(
+                    accessor.map_err(|_| io::Error::other("addresses without a compact space"))?,
+                )
+            }
+        };
+        Ok(Some(Self { numbers, meaning }))
+    }
+
+    /// Gives `take` the value of a number.
+    fn value<T>(&self, number: u64, take: impl FnOnce(Value<'_>) -> T) -> io::Result<T> {
+        Ok(match &self.meaning {
+            Meaning::Text(texts) => {
+                let mut text = String::new();
+                texts.ord_to_str(number, &mut text)?;
+                take(Value::Text(&text))
+            }
+            Meaning::Integer => take(Value::Integer(tantivy::u64_to_i64(number))),
+            Meaning::Date => take(Value::Date(Micros(tantivy::u64_to_i64(number)))),
+            Meaning::Address(space) => {
+                let compact = u32::try_from(number).unwrap_or(u32::MAX);
+                let address = Ipv6Addr::from_bits(space.compact_to_u128(compact));
+                take(Value::Address(address.to_canonical()))
+            }
+        })
+    }
+}
+
+/// Documents, each with a number; documents ascend, and one may occur several times or not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Coded {
+    pub(crate) docs: Vec<u32>,
+    pub(crate) codes: Vec<u32>,
+}
+
+impl Coded {
+    pub(crate) fn clear(&mut self) {
+        self.docs.clear();
+        self.codes.clear();
+    }
+
+    pub(crate) fn push(&mut self, doc: u32, code: u32) {
+        self.docs.push(doc);
+        self.codes.push(code);
+    }
+
+    /// Each document with its codes.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u32, &[u32])> {
+        let mut codes = self.codes.as_slice();
+        self.docs
+            .chunk_by(|one, two| one == two)
+            .filter_map(move |run| {
+                let (of_run, rest) = codes.split_at_checked(run.len())?;
+                codes = rest;
+                Some((*run.first()?, of_run))
+            })
+    }
+
+    /// Keeps so many codes of each document at most.
+    pub(crate) fn cut(&mut self, most: usize) {
+        let mut kept = Self::default();
+        for (doc, codes) in self.runs() {
+            codes
+                .iter()
+                .take(most)
+                .for_each(|code| kept.push(doc, *code));
+        }
+        *self = kept;
+    }
+}
+
+/// The cells of a key, numbered in the order in which they are met.
+#[derive(Debug, Default)]
+struct Dictionary {
+    cells: Vec<Cell>,
+    codes: HashMap<Box<[u8]>, u32, ahash::RandomState>,
+}
+
+impl Dictionary {
+    fn code(&mut self, cell: Cell) -> u32 {
+        let key = cell.key();
+        if let Some(code) = self.codes.get(key.as_slice()) {
+            return *code;
+        }
+        let code = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
+        self.codes.insert(key.into(), code);
+        self.cells.push(cell);
+        code
+    }
+}
+
+/// Numbers the cells of one key, the same in every segment.
+#[derive(Debug)]
+pub(crate) struct Coder {
+    column: Column,
+    key: Key,
+    dictionary: Dictionary,
+    absent: Option<u32>,
+    how: How,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    docs: Vec<u32>,
+    rows: Vec<u32>,
+    numbers: Vec<u64>,
+}
+
+/// How the segment's numbers become codes.
+#[derive(Debug)]
+enum How {
+    /// Each by itself: few, or so many that they are kept apart.
+    Each(Known),
+    /// By spans of time: the last, and the others that were met.
+    Spans {
+        step: TimeStep,
+        last: (Range<i64>, u32),
+        starts: HashMap<i64, u32, ahash::RandomState>,
+    },
+    /// By the cell, most neighbours having different ones.
+    Steps(HashMap<u64, u32, ahash::RandomState>),
+    /// By ranges that may overlap.
+    Ranges(Vec<Interval>),
+}
+
+/// Codes of the numbers of the segment in hand.
+#[derive(Debug)]
+enum Known {
+    Few(Vec<u32>),
+    Many(HashMap<u64, u32, ahash::RandomState>),
+}
+
+/// The code of what has none yet.
+const UNKNOWN: u32 = u32::MAX;
+/// Numbers up to here have a place each: 8 MiB for a column with two million texts.
+const FEW: u64 = 2 << 20;
+
+impl Known {
+    fn of(numbers: &Values<u64>) -> Self {
+        match usize::try_from(numbers.max_value()) {
+            Ok(greatest) if numbers.max_value() < FEW => Self::Few(vec![UNKNOWN; greatest + 1]),
+            _ => Self::Many(HashMap::default()),
+        }
+    }
+}
+
+impl Coder {
+    /// For a key over that column.
+    pub(crate) fn new(key: Key, column: Column) -> Self {
+        let how = match &key {
+            Key::Time { step, .. } => How::Spans {
+                step: step.clone(),
+                last: (0..0, UNKNOWN),
+                starts: HashMap::default(),
+            },
+            Key::Number { .. } => How::Steps(HashMap::default()),
+            Key::Ranges { ranges, .. } => How::Ranges(ranges.clone()),
+            Key::Field(_) | Key::Conditions(_) => How::Each(Known::Few(Vec::new())),
+        };
+        Self {
+            column,
+            key,
+            dictionary: Dictionary::default(),
+            absent: None,
+            how,
+            scratch: Scratch::default(),
+        }
+    }
+
+    pub(crate) fn column(&self) -> Column {
+        self.column
+    }
+
+    /// The cell of a code.
+    pub(crate) fn cell(&self, code: u32) -> Cell {
+        self.dictionary
+            .cells
+            .get(code as usize)
+            .cloned()
+            .unwrap_or(Cell::Null)
+    }
+
+    /// How many codes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.dictionary.cells.len()
+    }
+
+    /// Goes on to another segment.
+    pub(crate) fn begin(&mut self, segment: &Segment) -> Result<(), SearchError> {
+        let numbered = segment.numbered(self.column)?;
+        if let (How::Each(known), Some(numbered)) = (&mut self.how, numbered) {
+            *known = Known::of(&numbered.numbers);
+        }
+        Ok(())
+    }
+
+    /// The codes of these documents, which ascend. Where ranges are asked for, documents in none are left out; else one
+    /// without a value has the code of [`Cell::Null`].
+    pub(crate) fn codes(
+        &mut self,
+        segment: &Segment,
+        docs: &[u32],
+        coded: &mut Coded,
+    ) -> Result<(), SearchError> {
+        coded.clear();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.docs.clear();
+        scratch.rows.clear();
+        let numbered = segment.numbered(self.column)?;
+        if let Some(numbered) = numbered {
+            let numbers = &numbered.numbers;
+            numbers.row_ids_for_docs(docs, &mut scratch.docs, &mut scratch.rows);
+            scratch.numbers.resize(scratch.rows.len(), 0);
+            numbers.values.get_vals(&scratch.rows, &mut scratch.numbers);
+            let is_full = numbers.get_cardinality() == Cardinality::Full;
+            let each = self.each(numbered, &scratch, coded);
+            each.map_err(tantivy::TantivyError::from)?;
+            match self.how {
+                How::Each(_) | How::Spans { .. } if is_full => {}
+                How::Ranges(_) => {}
+                _ => self.add_absent(docs, coded),
+            }
+        } else if !matches!(self.how, How::Ranges(_)) {
+            self.add_absent(docs, coded);
+        }
+        self.scratch = scratch;
+        Ok(())
+    }
+
+    fn each(
+        &mut self,
+        numbered: &Numbered,
+        scratch: &Scratch,
+        coded: &mut Coded,
+    ) -> io::Result<()> {
+        let Self {
+            key,
+            dictionary,
+            how,
+            ..
+        } = self;
+        let pairs = scratch
+            .docs
+            .iter()
+            .copied()
+            .zip(scratch.numbers.iter().copied());
+        match how {
+            How::Each(Known::Few(known)) => {
+                coded.docs.extend_from_slice(&scratch.docs);
+                for number in &scratch.numbers {
+                    let place = usize::try_from(*number)
+                        .ok()
+                        .and_then(|place| known.get_mut(place));
+                    let Some(code) = place else {
+                        coded.codes.push(dictionary.code(Cell::Null));
+                        continue;
+                    };
+                    if *code == UNKNOWN {
+                        *code =
+                            numbered.value(*number, |value| dictionary.code(Cell::from(value)))?;
+                    }
+                    coded.codes.push(*code);
+                }
+            }
+            How::Each(Known::Many(known)) => {
+                for (doc, number) in pairs {
+                    let code = match known.get(&number) {
+                        Some(code) => *code,
+                        None => {
+                            let code = numbered
+                                .value(number, |value| dictionary.code(Cell::from(value)))?;
+                            known.insert(number, code);
+                            code
+                        }
+                    };
+                    coded.push(doc, code);
+                }
+            }
+            How::Spans { step, last, starts } => {
+                for (doc, number) in pairs {
+                    let at = tantivy::u64_to_i64(number);
+                    if !last.0.contains(&at) {
+                        let span = step.span(Micros(at));
+                        let code = starts
+                            .entry(span.start.0)
+                            .or_insert_with(|| dictionary.code(Cell::Date(span.start)));
+                        *last = (span.start.0..span.end.0, *code);
+                    }
+                    coded.push(doc, last.1);
+                }
+            }
+            How::Steps(known) => {
+                for (doc, number) in pairs {
+                    let cell = numbered.value(number, |value| key.cell_of(value))?;
+                    let Some(cell @ Cell::Float(low)) = cell else {
+                        continue;
+                    };
+                    let code = known
+                        .entry(low.to_bits())
+                        .or_insert_with(|| dictionary.code(cell));
+                    // A list has a cell once, however many of its members are in it.
+                    if coded.docs.last() != Some(&doc) || coded.codes.last() != Some(code) {
+                        coded.push(doc, *code);
+                    }
+                }
+            }
+            How::Ranges(ranges) => {
+                let mut first = 0;
+                for (doc, number) in pairs {
+                    if coded.docs.last() != Some(&doc) {
+                        first = coded.docs.len();
+                    }
+                    let measure = numbered.value(number, query::measure)?;
+                    for range in ranges.iter() {
+                        if measure.is_some_and(|measure| range.contains(measure)) {
+                            let code = dictionary.code(Cell::Text(range.name.clone()));
+                            let known = coded.codes.get(first..).unwrap_or_default();
+                            if !known.contains(&code) {
+                                coded.push(doc, code);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts documents that have no code in between, with that of no value.
+    fn add_absent(&mut self, docs: &[u32], coded: &mut Coded) {
+        if coded.docs.len() == docs.len() && coded.docs == docs {
+            return;
+        }
+        let absent = *self
+            .absent
+            .get_or_insert_with(|| self.dictionary.code(Cell::Null));
+        let mut all = Coded::default();
+        let mut present = coded
+            .docs
+            .iter()
+            .copied()
+            .zip(coded.codes.iter().copied())
+            .peekable();
+        for doc in docs {
+            let mut found = false;
+            while let Some((_, code)) = present.next_if(|(next, _)| next == doc) {
+                all.push(*doc, code);
+                found = true;
+            }
+            if !found {
+                all.push(*doc, absent);
+            }
+        }
+        *coded = all;
+    }
+}
