@@ -1,6 +1,7 @@
 //! Elasticsearch's read API over a real journal and index: shapes, pages, buckets, refusals.
 
 mod agreement;
+mod grafana;
 
 use axum::Router;
 use axum::body::Body;
