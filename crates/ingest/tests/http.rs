@@ -444,6 +444,15 @@ async fn without_a_good_token_nothing_is_answered() {
             .await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
     }
+    // Who may only read may ask what there is.
+    for path in ["/", "/_cluster/health", "/_cat/health"] {
+        let read_only = [("authorization", "Bearer read-only")];
+        let answer = api.send(request(Method::GET, path, &read_only, "")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+    let read_only = [("authorization", "Bearer read-only")];
+    let put = request(Method::PUT, "/_index_template/x", &read_only, "{}");
+    assert_eq!(api.send(put).await.status, StatusCode::FORBIDDEN);
     // base64 of `id:good`.
     for value in ["Bearer good", "Basic aWQ6Z29vZA==", "ApiKey aWQ6Z29vZA=="] {
         let headers = [("authorization", value)];

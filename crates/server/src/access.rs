@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use registry::{Actor, Rights, Role};
 
 use crate::app::App;
@@ -39,7 +41,7 @@ impl FromRequestParts<App> for MayKeep {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match caller(parts, app)? {
+        match caller(parts, app, token(&parts.headers))? {
             (actor, Role::Read) => Ok(Self(actor, Rights::Own)),
             (actor, Role::Admin) => Ok(Self(actor, Rights::All)),
             (_, Role::Ingest) => Err(forbidden("read or admin")),
@@ -51,10 +53,15 @@ impl FromRequestParts<App> for MayRead {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match caller(parts, app)? {
-            (actor, Role::Read | Role::Admin) => Ok(Self(actor)),
-            (_, Role::Ingest) => Err(forbidden("read or admin")),
-        }
+        reader(parts, app, token(&parts.headers)).map(Self)
+    }
+}
+
+/// Whoever presents the token, if they may see everything.
+pub(crate) fn reader(parts: &Parts, app: &App, token: Option<&str>) -> Result<Actor, Problem> {
+    match caller(parts, app, token)? {
+        (actor, Role::Read | Role::Admin) => Ok(actor),
+        (_, Role::Ingest) => Err(forbidden("read or admin")),
     }
 }
 
@@ -62,21 +69,21 @@ impl FromRequestParts<App> for MayChange {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match caller(parts, app)? {
+        match caller(parts, app, token(&parts.headers))? {
             (actor, Role::Admin) => Ok(Self(actor)),
             (_, Role::Ingest | Role::Read) => Err(forbidden("admin")),
         }
     }
 }
 
-fn caller(parts: &Parts, app: &App) -> Result<(Actor, Role), Problem> {
+fn caller(parts: &Parts, app: &App, token: Option<&str>) -> Result<(Actor, Role), Problem> {
     if app.access == Access::InProcess {
         return Ok((Actor::cli(), Role::Admin));
     }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer: Option<IpAddr> = peer.map(|peer| peer.0.ip().to_canonical());
     let registry = &app.parts.registry;
-    let Some(secret) = token(&parts.headers) else {
+    let Some(secret) = token else {
         let open = !registry.has_tokens()
             && peer.is_some_and(|peer| peer.is_loopback())
             && !is_forwarded(&parts.headers);
@@ -99,6 +106,28 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, secret) = value.trim().split_once(' ')?;
     let secret = secret.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
+}
+
+/// The token that a client of Elasticsearch presents: `Bearer TOKEN`; `ApiKey` with the token, or with the base64 of
+/// `ID:TOKEN`; `Basic` with the token as the password.
+pub(crate) fn token_of_any_scheme(headers: &HeaderMap) -> Option<String> {
+    if let Some(token) = token(headers) {
+        return Some(token.to_owned());
+    }
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credentials) = value.trim().split_once(' ')?;
+    let credentials = credentials.trim();
+    let behind_colon = || {
+        let text = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+        let (_, secret) = text.split_once(':')?;
+        Some(secret.to_owned())
+    };
+    let token = match scheme.to_ascii_lowercase().as_str() {
+        "apikey" => behind_colon().unwrap_or_else(|| credentials.to_owned()),
+        "basic" => behind_colon()?,
+        _ => return None,
+    };
+    Some(token)
 }
 
 /// Whether a proxy on this machine passes on a request from elsewhere.

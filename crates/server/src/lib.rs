@@ -28,6 +28,7 @@ mod api;
 mod app;
 mod connections;
 mod csv;
+mod elastic;
 mod entity_history;
 mod export_format;
 mod export_pages;

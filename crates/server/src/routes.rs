@@ -19,7 +19,7 @@ use crate::access::Access;
 use crate::app::App;
 use crate::parts::Parts;
 use crate::problem::Problem;
-use crate::{api, guard, health, metrics};
+use crate::{api, elastic, guard, health, metrics};
 
 /// What the description of the API begins with.
 #[derive(Debug, OpenApi)]
@@ -61,7 +61,10 @@ pub fn routes(parts: Parts, access: Access, mounted: Router) -> Router {
         .expect("a description of the API is always JSON");
     let openapi = bytes::Bytes::from(openapi);
     let describe = get(async move || ([(header::CONTENT_TYPE, "application/json")], openapi));
+    // Elasticsearch's own description is theirs.
+    let elastic = elastic::routes().layer(from_fn_with_state(request_time, within));
     own.route("/api/v1/openapi.json", describe)
+        .merge(elastic)
         .layer(axum::middleware::map_response(not_stored))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)

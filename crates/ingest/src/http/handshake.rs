@@ -1,8 +1,8 @@
 //! What shippers ask before they send: Filebeat, Winlogbeat, Logstash, Fluent Bit, Vector, rsyslog.
 //!
 //! They want to know that an Elasticsearch is there, that its licence suffices, and that their index templates, data
-//! streams and life cycle policies exist. Here there is nothing to set up, so everything asked for exists and
-//! everything put is acknowledged and forgotten.
+//! streams and life cycle policies exist. Those who search ask who is there, too. Here there is nothing to set up, so
+//! everything asked for exists and everything put is acknowledged and forgotten.
 
 use axum::Json;
 use axum::body::Body;
@@ -71,8 +71,8 @@ pub(super) async fn cluster_health(
 
 /// What rsyslog asks for, wanting no more than an answer: epoch, time, cluster, status, nodes.
 pub(super) async fn cat_health(State(input): State<HttpInput>, request: Request<Body>) -> Response {
-    match input.admit(&request.into_parts().0).await {
-        Ok(_) => "0 00:00:00 nhatky green 1 1 1 1 0 0 0 0 - 100.0%\n".into_response(),
+    match input.greet(&request.into_parts().0).await {
+        Ok(()) => "0 00:00:00 nhatky green 1 1 1 1 0 0 0 0 - 100.0%\n".into_response(),
         Err(problem) => problem.into_elasticsearch(),
     }
 }
@@ -146,8 +146,12 @@ async fn exists(input: &HttpInput, request: Request<Body>, found: Value) -> Resp
 
 async fn guarded(input: &HttpInput, request: Request<Body>, answer: Value) -> Response {
     let (head, _) = request.into_parts();
-    match input.admit(&head).await {
-        Ok(_) => Json(answer).into_response(),
+    let admitted = match head.method {
+        Method::GET | Method::HEAD => input.greet(&head).await,
+        _ => input.admit(&head).await.map(drop),
+    };
+    match admitted {
+        Ok(()) => Json(answer).into_response(),
         Err(problem) => problem.into_elasticsearch(),
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use event::{Clock, Origin, Record, Transport};
 use journal::SeqRange;
 
-use super::auth::{Authenticate, token};
+use super::auth::{Authenticate, Refused, token};
 use super::body;
 use super::budget::{Allowance, Budget};
 use super::problem::Problem;
@@ -111,6 +111,21 @@ impl HttpInput {
             origin: Arc::new(origin),
             _open: open,
         })
+    }
+
+    /// Lets in whoever is known, those too who may only read: for what is answered without storing anything.
+    pub(super) async fn greet(&self, request: &Parts) -> Result<(), Problem> {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+        let token = token(&request.headers);
+        let known = self
+            .shared
+            .authenticate
+            .authenticate(token.as_deref(), peer.map(|info| info.0))
+            .await;
+        match known {
+            Ok(_) | Err(Refused::Forbidden) => Ok(()),
+            Err(refused) => Err(self.count(refused.into())),
+        }
     }
 
     /// Reads the body of a request that was let in.

@@ -4,6 +4,7 @@ mod bad_input;
 mod clock;
 mod coach;
 mod demo_story;
+mod elastic_clients;
 mod export;
 mod kill;
 mod operation;
