@@ -390,8 +390,8 @@ mod tests {
             prop_assert!(step.span(Micros(at)).contains(&Micros(at)));
             let span = step.span(Micros(near));
             prop_assert!(span.contains(&Micros(near)));
-            prop_assert_eq!(step.span(span.start), span.clone());
-            prop_assert_eq!(step.span(Micros(span.end.0 - 1)), span.clone());
+            prop_assert!(step.span(span.start) == span);
+            prop_assert!(step.span(Micros(span.end.0 - 1)) == span);
             prop_assert_eq!(step.span(span.end).start, span.end);
         }
     }

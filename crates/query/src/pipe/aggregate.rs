@@ -17,6 +17,10 @@ use crate::FieldName;
 const VALUES_MAX: usize = 100;
 
 /// An aggregate of one row.
+#[expect(
+    clippy::box_collection,
+    reason = "most rows are counts: what is larger stands elsewhere"
+)]
 #[derive(Clone, Debug)]
 pub(super) enum State {
     Count(u64),
@@ -34,7 +38,6 @@ pub(super) enum State {
     Rate(Box<Rate>),
 }
 
-// Most rows are counts; what is larger stands elsewhere.
 const _: () = assert!(size_of::<State>() == 16);
 
 /// Numbers added up: whole ones exactly, the others beside them.

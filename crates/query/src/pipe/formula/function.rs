@@ -188,7 +188,7 @@ enum Prepared {
 
 impl Call {
     /// The call of that function, its constants read; what is wrong with it, and how it is written, where it is.
-    pub(super) fn new(
+    pub(super) fn node(
         name: &str,
         arguments: Vec<Node>,
         context: &Context,

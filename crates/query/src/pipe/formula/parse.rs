@@ -293,7 +293,7 @@ impl<'t> Parser<'t> {
         }
         match name.to_ascii_lowercase().as_str() {
             "if" | "case" => self.case(start, name, arguments),
-            _ => Call::new(name, arguments, self.context)
+            _ => Call::node(name, arguments, self.context)
                 .map_err(|(message, fix)| self.mistake(start, message, fix)),
         }
     }
