@@ -1,12 +1,14 @@
 //! Columns as small numbers: what rows are told apart by, without a value in memory for each document.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use event::{Micros, Value};
+use hashbrown::HashTable;
 use query::{Cell, Interval, Key, TimeStep};
 use tantivy::columnar::column_values::CompactSpaceU64Accessor;
 use tantivy::columnar::{Cardinality, Column as Values, StrColumn};
@@ -139,18 +141,29 @@ impl Coded {
 #[derive(Debug, Default)]
 struct Dictionary {
     cells: Vec<Cell>,
-    codes: HashMap<Box<[u8]>, u32, ahash::RandomState>,
+    codes: HashTable<u32>,
+    hasher: ahash::RandomState,
 }
 
 impl Dictionary {
     fn code(&mut self, cell: Cell) -> u32 {
-        let key = cell.key();
-        if let Some(code) = self.codes.get(key.as_slice()) {
+        let Self {
+            cells,
+            codes,
+            hasher,
+        } = self;
+        let hash = |cell: &Cell| {
+            let mut hash = hasher.build_hasher();
+            cell.hash_key(&mut hash);
+            hash.finish()
+        };
+        let of = |code: &u32| cells.get(*code as usize).unwrap_or(&Cell::Null);
+        if let Some(code) = codes.find(hash(&cell), |code| of(code).has_same_key(&cell)) {
             return *code;
         }
-        let code = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
-        self.codes.insert(key.into(), code);
-        self.cells.push(cell);
+        let code = u32::try_from(cells.len()).unwrap_or(u32::MAX);
+        codes.insert_unique(hash(&cell), code, |code| hash(of(code)));
+        cells.push(cell);
         code
     }
 }

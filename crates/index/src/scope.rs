@@ -142,7 +142,7 @@ pub(crate) fn depth_of(expr: &Expr) -> Depth {
 pub(crate) fn depth_of_field(field: &query::FieldName) -> Depth {
     match field.known() {
         Some(Field::EVENT_ORIGINAL | Field::NHATKY_SEQ) => Depth::Raw,
-        Some(_) => Depth::Core,
-        None => Depth::Full,
+        _ if field.needs_full_depth() => Depth::Full,
+        _ => Depth::Core,
     }
 }

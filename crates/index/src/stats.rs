@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event::{Event, FieldKind};
-use query::{FieldName, Groups, Key, Memory, PipeError, Stats, Table};
+use query::{FieldName, Groups, Key, Memory, PipeError, Stats, Table, Wish};
 
 use crate::bits::Bits;
 use crate::column_stats::ColumnStats;
@@ -25,6 +25,8 @@ pub struct StatsRequest {
     pub stats: Vec<Stats>,
     /// What all rows together may take.
     pub memory: Memory,
+    /// Which rows of each table are wanted.
+    pub wish: Wish,
 }
 
 /// Aggregates by key.
@@ -32,6 +34,8 @@ pub struct StatsRequest {
 pub struct Tables {
     /// A table for each of the [`StatsRequest::stats`], or why there is none.
     pub tables: Result<Vec<Table>, PipeError>,
+    /// How many rows each has in all.
+    pub rows: Vec<usize>,
     /// All events that match.
     pub total: Total,
     /// What was looked at.
@@ -48,12 +52,17 @@ pub(crate) fn stats(shared: &Shared, request: &StatsRequest) -> Result<Tables, S
     let mut parts = run.collect_in_parallel(rows, Rows::fork)?;
     let mut whole = parts.swap_remove(0);
     parts.into_iter().for_each(|part| whole.merge(part));
+    let rows = whole.groups.iter().map(Groups::len).collect();
     let tables = match whole.failed {
         Some(error) => Err(error),
-        None => Ok(whole.groups.into_iter().map(Groups::table).collect()),
+        None => {
+            let groups = whole.groups.into_iter();
+            Ok(groups.map(|groups| groups.first(&request.wish)).collect())
+        }
     };
     Ok(Tables {
         tables,
+        rows,
         total: Total::of(whole.total, run.complete),
         took: run.elapsed(),
         covered: run.covered,

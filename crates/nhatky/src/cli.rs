@@ -52,6 +52,9 @@ pub(crate) enum Command {
     Parse(Parse),
     /// Searches a running server, or a data directory that no server holds.
     Search(Search),
+    /// Searches kept under a name: list, show, run, save, delete.
+    #[command(subcommand)]
+    Saved(Saved),
     /// Writes every event that a query finds to a file, however many.
     Export(Export),
     /// Shows events as they arrive.
@@ -190,6 +193,53 @@ pub(crate) struct Search {
     /// What to look for; everything when left out.
     #[arg(default_value = "")]
     pub(crate) query: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Saved {
+    /// One's own, and those that others share.
+    List(Listing),
+    /// One of them: query, span of time, owner, description.
+    Show {
+        #[command(flatten)]
+        listing: Listing,
+        /// Its name.
+        name: String,
+    },
+    /// Asks it.
+    Run {
+        #[command(flatten)]
+        listing: Listing,
+        /// How many events at most.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Its name.
+        name: String,
+    },
+    /// Keeps a search; what one has kept under that name says this instead.
+    Save {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        span: Span,
+        /// What it is for.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        description: String,
+        /// Lets everybody who may search see it.
+        #[arg(long)]
+        shared: bool,
+        /// Its name.
+        name: String,
+        /// The query.
+        query: String,
+    },
+    /// Deletes one of one's own.
+    Delete {
+        #[command(flatten)]
+        place: Place,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// How an export is written.

@@ -56,6 +56,11 @@ impl Client {
         self.call("POST", path, &[], Some(body)).await
     }
 
+    /// PUTs JSON, gets JSON.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.call("PUT", path, &[], Some(body)).await
+    }
+
     /// DELETEs, gets JSON or nothing.
     pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
         self.call("DELETE", path, &[], None).await

@@ -11,6 +11,7 @@ pub(crate) mod parse;
 pub(crate) mod parsers;
 pub(crate) mod reindex;
 pub(crate) mod rules;
+pub(crate) mod saved;
 pub(crate) mod search;
 pub(crate) mod serve;
 pub(crate) mod token;

@@ -73,6 +73,7 @@ async fn run_async(command: Command, texts: &Texts) -> Result<ExitCode> {
         Command::Import(args) => command::import::run(args, texts).await,
         Command::Search(args) => command::search::run(args, texts).await,
         Command::Export(args) => command::export::run(args, texts).await,
+        Command::Saved(command) => command::saved::run(command, texts).await,
         Command::Tail(args) => command::search::tail(args, texts).await,
         Command::Rules(command) => return command::rules::run(command, texts).await,
         Command::Sources(listing) => listing::run(&listing, SOURCES, texts).await,

@@ -124,6 +124,15 @@ impl FieldName {
         self.kind() == FieldKind::Text
     }
 
+    /// Whether only a full parse gives it: a vendor's own field, and what repeats others for readers.
+    #[must_use]
+    pub fn needs_full_depth(&self) -> bool {
+        matches!(
+            self.known,
+            None | Some(Field::MESSAGE | Field::SOURCE_ADDRESS | Field::DESTINATION_ADDRESS)
+        )
+    }
+
     /// The known field, if the index keeps it as a column.
     #[must_use]
     pub fn column(&self) -> Option<Field> {
@@ -313,10 +322,10 @@ impl Expr {
         fields
     }
 
-    /// Whether it names a vendor's own field, which only a full parse gives.
+    /// Whether it names a field that only a full parse gives.
     #[must_use]
     pub fn needs_full_depth(&self) -> bool {
-        self.fields().iter().any(|field| field.known().is_none())
+        self.fields().into_iter().any(FieldName::needs_full_depth)
     }
 
     /// How many tests it has.

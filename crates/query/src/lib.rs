@@ -74,7 +74,7 @@ pub use phrase::{Phrase, Word};
 pub use pipe::{
     Aggregate, COMBINATIONS_MAX, Cell, Enrich, Enrichment, FUNCTIONS, Flow, Formula, Function,
     FunctionInfo, Groups, Interval, Key, Memory, ParsedPipeline, PipeError, PipeRun, Pipeline,
-    Resources, RowId, SortKey, SortOrder, Stage, Stats, Table, apply_to_table, ask_for_text,
+    Resources, RowId, SortKey, SortOrder, Stage, Stats, Table, Wish, apply_to_table, ask_for_text,
     fields_of_events, measure, parse_pipeline,
 };
 pub use term::{Term, TermKind, addresses, terms};

@@ -37,7 +37,7 @@ pub(crate) use parse::read;
 pub use parse::{ParsedPipeline, parse_pipeline};
 pub(crate) use parse::{function_names, is_name, next_stage, read as read_pipeline, stage_names};
 pub use run::{Flow, PipeError, PipeRun, apply_to_table};
-pub use stats::{COMBINATIONS_MAX, Groups, RowId, measure};
+pub use stats::{COMBINATIONS_MAX, Groups, RowId, Wish, measure};
 pub use table::{Cell, Table};
 
 use event::Field;

@@ -1,5 +1,5 @@
 //! The control-plane store: access tokens, sources, their clocks and what is set for their senders, detections, alerts, the outbox of
-//! notifications, overrides and exceptions of rules. SQLite in one file, `registry.sqlite`, through [`Registry`].
+//! notifications, overrides and exceptions of rules, saved searches and what was searched for. SQLite in one file, `registry.sqlite`, through [`Registry`].
 //!
 //! Single changes are methods of [`Registry`]; changes that belong together go through one [`Write`] transaction.
 //! Who authenticates and who is told about a change of an alert is decided elsewhere: this crate only keeps.
@@ -36,6 +36,8 @@ mod migrations;
 mod outbox;
 mod row;
 mod rule;
+mod saved_search;
+mod search_history;
 mod sender;
 mod source;
 mod source_tracker;
@@ -56,6 +58,8 @@ pub use device_clock::DeviceClock;
 pub use error::{OpenError, StoreError};
 pub use outbox::{NewOutboxItem, OutboxCounts, OutboxItem, OutboxState};
 pub use rule::{NewRuleException, RuleException, RuleOverride};
+pub use saved_search::{Rights, SavedSearch, SavedSearchError, SearchText};
+pub use search_history::{PastSearch, SearchDone};
 pub use sender::SenderSettings;
 pub use source::{Source, SourceFilter};
 pub use source_tracker::{SourceChanges, SourceLimits, SourceTracker};

@@ -15,6 +15,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "clocks",
         include_str!("../migrations/sqlite/0002_clocks.sql"),
     ),
+    (
+        3,
+        "searches",
+        include_str!("../migrations/sqlite/0003_searches.sql"),
+    ),
 ];
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.

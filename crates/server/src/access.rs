@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use registry::{Actor, Role};
+use registry::{Actor, Rights, Role};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -32,6 +32,22 @@ pub(crate) struct MayRead(pub(crate) Actor);
 /// Somebody who may change everything.
 #[derive(Debug)]
 pub(crate) struct MayChange(pub(crate) Actor);
+
+/// Somebody who may see everything and keep things of their own; with which rights over what others keep.
+#[derive(Debug)]
+pub(crate) struct MayKeep(pub(crate) Actor, pub(crate) Rights);
+
+impl FromRequestParts<App> for MayKeep {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match caller(parts, app, token(&parts.headers))? {
+            (actor, Role::Read) => Ok(Self(actor, Rights::Own)),
+            (actor, Role::Admin) => Ok(Self(actor, Rights::All)),
+            (_, Role::Ingest) => Err(forbidden("read or admin")),
+        }
+    }
+}
 
 impl FromRequestParts<App> for MayRead {
     type Rejection = Problem;

@@ -4,13 +4,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry::Actor;
+use registry::{Actor, SearchDone};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recorder::Recorder;
+use crate::search_history::SearchHistory;
 use crate::searches::Searches;
 
 /// How long a search waits for its turn.
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     pub(crate) searches: Searches,
     pub(crate) recorder: Recorder,
+    history: SearchHistory,
     tails: Arc<Semaphore>,
     exports: Arc<Semaphore>,
 }
@@ -43,6 +45,7 @@ impl App {
         let shared = Shared {
             searches: Searches::new(parts.options.searches, parts.options.search_time, TURN),
             recorder: Recorder::new(&parts),
+            history: SearchHistory::new(&parts.registry),
             tails: Arc::new(Semaphore::new(parts.options.tails)),
             exports: Arc::new(Semaphore::new(parts.options.exports)),
             parts,
@@ -68,6 +71,13 @@ impl App {
         let mut stop = self.parts.stop.clone();
         // An error says that the owner is gone, and so is the server.
         let _ended = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Puts a search into the history of who asked; not where commands on a data directory ask, which end at once.
+    pub(crate) fn note_search(&self, by: &Actor, search: SearchDone) {
+        if self.access == Access::Tokens {
+            self.history.note(by, search);
+        }
     }
 
     /// Puts on record that somebody looked at something.

@@ -6,7 +6,9 @@ use event::Field;
 use index::{
     Budget, Cancel, Covered, Depth, Index, Scope, SearchError, StatsRequest, Total, Wanted,
 };
-use query::{Expr, FieldName, Flow, Memory, PipeError, PipeRun, Pipeline, Stage, Stats, Table};
+use query::{
+    Expr, FieldName, Flow, Memory, PipeError, PipeRun, Pipeline, Stage, Stats, Table, Wish,
+};
 
 use crate::question::Question;
 
@@ -18,16 +20,19 @@ const ROWS_BYTES_MAX: usize = 128 << 20;
 pub(crate) struct Piped {
     /// Or why there is none.
     pub(crate) table: Result<Table, PipeError>,
+    /// How many rows there are, of which the table has those that are wanted.
+    pub(crate) rows: usize,
     pub(crate) total: Total,
     pub(crate) covered: Covered,
     pub(crate) took: std::time::Duration,
 }
 
-/// Runs the pipeline: counted by the index where it begins with counting, else over the events.
+/// Runs the pipeline: counted by the index where it begins with counting, else over the events. So many rows are wanted.
 pub(crate) fn run(
     index: &Index,
     question: Question,
     pipeline: &Pipeline,
+    rows: usize,
     budget: Budget,
     cancel: Cancel,
 ) -> Result<Piped, SearchError> {
@@ -35,8 +40,8 @@ pub(crate) fn run(
     let (narrowed, stages) = narrowed(pipeline);
     scope.expr = Expr::and([scope.expr, narrowed]);
     match (method(stages), stages) {
-        (Method::Counted(stats), [_, rest @ ..]) => counted(index, scope, stats, rest),
-        (method, stages) => gone_through(index, &scope, stages, &method.wanted()),
+        (Method::Counted(stats), [_, rest @ ..]) => counted(index, scope, stats, rest, rows),
+        (method, stages) => gone_through(index, &scope, stages, &method.wanted(), rows),
     }
 }
 
@@ -83,19 +88,26 @@ fn counted(
     scope: Scope,
     stats: &Stats,
     rest: &[Stage],
+    rows: usize,
 ) -> Result<Piped, SearchError> {
     let memory = Memory::new(ROWS_BYTES_MAX);
+    let (wish, left) = Wish::of(rest, rows);
     let found = index.stats(&StatsRequest {
         scope,
         stats: vec![stats.clone()],
         memory: memory.clone(),
+        wish,
     })?;
     let table = found.tables.and_then(|mut tables| {
         let table = tables.pop().unwrap_or_default();
-        query::apply_to_table(rest, table, &memory)
+        query::apply_to_table(left, table, &memory)
     });
+    let cuts = rest.iter().any(|stage| !matches!(stage, Stage::Sort(_)));
+    let all = found.rows.first().copied().filter(|_| !cuts);
+    let rows_total = all.unwrap_or_else(|| table.as_ref().map_or(0, |table| table.rows.len()));
     Ok(Piped {
-        table,
+        table: table.map(|table| cut(table, rows)),
+        rows: rows_total,
         total: found.total,
         covered: found.covered,
         took: found.took,
@@ -108,6 +120,7 @@ fn gone_through(
     scope: &Scope,
     stages: &[Stage],
     wanted: &Wanted,
+    rows: usize,
 ) -> Result<Piped, SearchError> {
     let mut run = PipeRun::new(stages, ROWS_BYTES_MAX);
     let mut failed = None;
@@ -128,12 +141,19 @@ fn gone_through(
         (None, Some(run)) => run.finish(),
         (None, None) => Ok(Table::default()),
     };
+    let rows_total = table.as_ref().map_or(0, |table| table.rows.len());
     Ok(Piped {
-        table,
+        table: table.map(|table| cut(table, rows)),
+        rows: rows_total,
         total: each.total,
         covered: each.covered,
         took: each.took,
     })
+}
+
+fn cut(mut table: Table, rows: usize) -> Table {
+    table.rows.truncate(rows);
+    table
 }
 
 /// As little of each event as the stages ask about.
@@ -142,7 +162,7 @@ fn wanted(stages: &[Stage]) -> Wanted {
     let columns: Option<Vec<Field>> = fields.iter().map(FieldName::column).collect();
     match columns {
         Some(columns) if !query::ask_for_text(stages) => Wanted::Columns(columns),
-        _ if fields.iter().any(|field| field.known().is_none()) => Wanted::Events(Depth::Full),
+        _ if fields.iter().any(FieldName::needs_full_depth) => Wanted::Events(Depth::Full),
         _ => Wanted::Events(Depth::Core),
     }
 }

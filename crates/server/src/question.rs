@@ -48,6 +48,21 @@ impl Question {
         Self::read_in(app, q.unwrap_or_default(), from, to, context).await
     }
 
+    /// Whether they can be read; nothing is run.
+    pub(crate) fn check(
+        app: &App,
+        q: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<(), Problem> {
+        let context = context(app);
+        let parsed = query::parse_pipeline(q, &context);
+        parsed.into_result().map_err(Problem::query)?;
+        instant("from", from, &context)?;
+        instant("to", to, &context)?;
+        Ok(())
+    }
+
     async fn read_in(
         app: &App,
         q: &str,
@@ -133,9 +148,9 @@ async fn values_of(
         }));
     }
     let index = Arc::clone(&app.parts.index);
-    let piped = app
-        .searches
-        .run(move |budget, cancel| crate::pipes::run(&index, question, &pipeline, budget, cancel));
+    let piped = app.searches.run(move |budget, cancel| {
+        crate::pipes::run(&index, question, &pipeline, usize::MAX, budget, cancel)
+    });
     let piped = piped.await?;
     let table = piped
         .table

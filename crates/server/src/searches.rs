@@ -1,7 +1,7 @@
 //! Searches in threads of their own: a few at a time, each within its budget, none for an asker who has left.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use index::{Budget, Cancel, SearchError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,6 +15,31 @@ pub(crate) struct Searches {
     /// How long a search waits for its turn.
     patience: Duration,
     budget: Budget,
+}
+
+/// The budget that several searches have together.
+#[derive(Debug)]
+pub(crate) struct Deadline {
+    began: Instant,
+    whole: Budget,
+}
+
+impl Deadline {
+    /// Begins now.
+    pub(crate) fn new(whole: Budget) -> Self {
+        Self {
+            began: Instant::now(),
+            whole,
+        }
+    }
+
+    /// What the next search may spend: the time that is left.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget {
+            time: self.whole.time.saturating_sub(self.began.elapsed()),
+            ..self.whole
+        }
+    }
 }
 
 /// Cancels a search whose asker has gone: the request's future is dropped, and this with it.

@@ -1,10 +1,18 @@
 //! What the routes answer, over a real journal, index and registry.
 
+#[path = "api/around.rs"]
+mod around;
 mod asking;
 mod elastic;
+#[path = "api/entities.rs"]
+mod entities;
 #[path = "api/export.rs"]
 mod export;
+#[path = "api/investigation.rs"]
+mod investigation;
 mod node;
+#[path = "api/saved_searches.rs"]
+mod saved_searches;
 #[path = "api/tail.rs"]
 mod tail;
 
@@ -174,10 +182,93 @@ async fn a_query_in_brackets_gives_the_values_that_are_looked_for() {
 }
 
 #[tokio::test]
+async fn hits_come_as_they_are_found_and_the_end_says_what_was_looked_at() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED, FAILED]);
+    let lines = async |query: &str| {
+        let path = format!("/api/v1/search/stream?{query}");
+        let reply = node.routes().oneshot(request("GET", &path, None)).await;
+        let reply = reply.expect("an answer");
+        let (status, body) = (reply.status(), text(reply).await);
+        let lines = body
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        (status, lines.collect::<Vec<Value>>())
+    };
+    let (status, found) = lines("q=sshd&limit=2").await;
+    assert_eq!(status, StatusCode::OK);
+    let (end, pieces) = found.split_last().expect("an end");
+    let seqs: Vec<u64> = pieces
+        .iter()
+        .flat_map(|piece| piece["hits"].as_array().expect("hits"))
+        .filter_map(|hit| hit["nhatky.seq"].as_u64())
+        .collect();
+    assert_eq!(seqs, [3, 2]);
+    assert_eq!(end["end"]["total"], 3);
+    assert_eq!(end["end"]["total_relation"], "eq");
+    assert!(end["end"]["next_cursor"].is_string(), "{end}");
+    let (status, found) = lines("q=nothing-like-it").await;
+    assert_eq!((status, found.len()), (StatusCode::OK, 1));
+    // A table comes whole, and a mistake is a problem as elsewhere.
+    let (status, _) = lines("q=sshd+%7C+top+user.name").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_table_is_cut_at_the_limit_and_says_how_many_rows_there_are() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED, FAILED]);
+    for q in [
+        "sshd | stats count() by source.port, nhatky.seq",
+        "sshd | dedup nhatky.seq | stats count() by nhatky.seq",
+    ] {
+        let body = json!({ "q": q, "limit": 2 });
+        let (status, reply) = node.send("POST", "/api/v1/search", &body).await;
+        assert_eq!(status, StatusCode::OK, "{reply}");
+        assert_eq!(reply["rows"].as_array().map(Vec::len), Some(2), "{q}");
+        assert_eq!(reply["rows_total"], 3, "{q}");
+    }
+    let top = table(
+        &node,
+        "sshd | stats count() by user.name | sort -count | head 1",
+    )
+    .await;
+    assert_eq!(
+        (&top["rows"], &top["rows_total"]),
+        (&json!([["admin", 2]]), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn what_only_a_full_parse_gives_is_found_too() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED]);
+    for q in [
+        "message:accepted",
+        "message:\"password for an\"",
+        "source.address:198.51.100.8",
+    ] {
+        let (status, reply) = node
+            .send("POST", "/api/v1/search", &json!({ "q": q }))
+            .await;
+        assert_eq!(status, StatusCode::OK, "{reply}");
+        assert_eq!(reply["total"], 1, "{q}");
+        let counted = table(
+            &node,
+            &format!("{q} | stats count() by source.address, message"),
+        )
+        .await;
+        assert_eq!(counted["rows"][0][0], "198.51.100.8", "{q}: {counted}");
+    }
+    let whole = table(&node, "sshd | fields event.original | head 1").await;
+    assert_eq!(whole["rows"], json!([[ACCEPTED]]));
+}
+
+#[tokio::test]
 async fn fields_are_added_by_templates_and_tables() {
     let node = Node::start().await;
     node.receive(&[FAILED, ACCEPTED]);
-    node.put_table("assets.csv", "address,owner\n198.51.100.0/24,Phòng CNTT\n");
+    node.put_table("assets.csv", "address,owner\n198.51.100.6/31,Phòng CNTT\n");
     let rows = async |q: &str| table(&node, q).await["rows"].clone();
     assert_eq!(
         rows("sshd | parse message \"from <from:ip> port <p:int>\" | fields from, p | sort p")

@@ -21,7 +21,8 @@ pub(crate) async fn run(args: Search, texts: &Texts) -> Result<()> {
 /// The most events that the server gives at a time.
 const PAGE: usize = 1000;
 
-async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
+/// Asks and prints.
+pub(crate) async fn show(client: &Client, args: &Search, texts: &Texts) -> Result<()> {
     let mut query = vec![("q", args.query.as_str())];
     query.extend(args.span.from.as_deref().map(|from| ("from", from)));
     query.extend(args.span.to.as_deref().map(|to| ("to", to)));

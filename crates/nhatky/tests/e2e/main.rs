@@ -11,5 +11,6 @@ mod operation;
 mod process;
 mod protocols;
 mod restart;
+mod saved;
 mod senders;
 mod unparsed;

@@ -8,6 +8,7 @@ use event::{Event, Field, Micros, Seq, Value};
 use super::distinct::Distinct;
 use super::memory::Memory;
 use super::percentiles::Numbers;
+use super::run::each_value;
 use super::table::{Cell, key_of};
 use super::{Aggregate, Function, PipeError};
 use crate::FieldName;
@@ -16,31 +17,72 @@ use crate::FieldName;
 const VALUES_MAX: usize = 100;
 
 /// An aggregate of one row.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum State {
     Count(u64),
-    /// Whole numbers exactly, the others beside them.
-    Sum {
-        whole: i128,
-        other: f64,
-        count: u64,
-        fraction: bool,
-    },
-    Deviation(Deviation),
-    Least(Cell),
-    Greatest(Cell),
-    Distinct(Distinct),
-    Values(BTreeMap<Vec<u8>, Cell>),
+    Sum(Box<Sum>),
+    Deviation(Box<Deviation>),
+    Least(Box<Cell>),
+    Greatest(Box<Cell>),
+    Distinct(Box<Distinct>),
+    Values(Box<BTreeMap<Vec<u8>, Cell>>),
     /// The value received first, and when.
-    Oldest(Cell, Seq),
+    Oldest(Box<(Cell, Seq)>),
     /// The value received last, and when.
-    Newest(Cell, Seq),
-    Numbers(Numbers),
-    Rate {
-        count: u64,
-        /// The least and the greatest `@timestamp`.
-        span: Option<(Micros, Micros)>,
-    },
+    Newest(Box<(Cell, Seq)>),
+    Numbers(Box<Numbers>),
+    Rate(Box<Rate>),
+}
+
+// Most rows are counts; what is larger stands elsewhere.
+const _: () = assert!(size_of::<State>() == 16);
+
+/// Numbers added up: whole ones exactly, the others beside them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sum {
+    whole: i128,
+    other: f64,
+    count: u64,
+    fraction: bool,
+}
+
+impl Sum {
+    fn push(&mut self, value: Value<'_>) {
+        if let Value::Integer(number) = value {
+            self.count += 1;
+            self.whole += i128::from(number);
+        } else if let Some(number) = number(value) {
+            self.count += 1;
+            self.fraction = true;
+            self.other += number;
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.whole += other.whole;
+        self.other += other.other;
+        self.count += other.count;
+        self.fraction |= other.fraction;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a mean is approximate")]
+    fn cell(self, function: Function) -> Cell {
+        let sum = approximately(self.whole) + self.other;
+        match i64::try_from(self.whole) {
+            _ if self.count == 0 => Cell::Null,
+            _ if function == Function::Avg => Cell::Float(sum / self.count as f64),
+            Ok(whole) if !self.fraction => Cell::Integer(whole),
+            _ => Cell::Float(sum),
+        }
+    }
+}
+
+/// How many events, and from when to when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rate {
+    count: u64,
+    /// The least and the greatest `@timestamp`.
+    span: Option<(Micros, Micros)>,
 }
 
 /// How far numbers lie apart (Welford's algorithm).
@@ -80,31 +122,25 @@ impl State {
     pub(super) fn new(function: Function) -> Self {
         match function {
             Function::Count => Self::Count(0),
-            Function::Sum | Function::Avg => Self::Sum {
-                whole: 0,
-                other: 0.0,
-                count: 0,
-                fraction: false,
-            },
-            Function::Deviation => Self::Deviation(Deviation::default()),
-            Function::Min => Self::Least(Cell::Null),
-            Function::Max => Self::Greatest(Cell::Null),
-            Function::Distinct => Self::Distinct(Distinct::default()),
-            Function::Values => Self::Values(BTreeMap::new()),
-            Function::First => Self::Oldest(Cell::Null, Seq::MAX),
-            Function::Last => Self::Newest(Cell::Null, Seq(0)),
-            Function::Percentile(_) => Self::Numbers(Numbers::default()),
-            Function::Rate => Self::Rate {
-                count: 0,
-                span: None,
-            },
+            Function::Sum | Function::Avg => Self::Sum(Box::default()),
+            Function::Deviation => Self::Deviation(Box::default()),
+            Function::Min => Self::Least(Box::new(Cell::Null)),
+            Function::Max => Self::Greatest(Box::new(Cell::Null)),
+            Function::Distinct => Self::Distinct(Box::default()),
+            Function::Values => Self::Values(Box::default()),
+            Function::First => Self::Oldest(Box::new((Cell::Null, Seq::MAX))),
+            Function::Last => Self::Newest(Box::new((Cell::Null, Seq::ZERO))),
+            Function::Percentile(_) => Self::Numbers(Box::default()),
+            Function::Rate => Self::Rate(Box::default()),
         }
     }
 
     /// Counts events, where it counts those.
     pub(super) fn count(&mut self, events: u64) {
-        if let Self::Count(count) | Self::Rate { count, .. } = self {
-            *count += events;
+        match self {
+            Self::Count(count) => *count += events,
+            Self::Rate(rate) => rate.count += events,
+            _ => {}
         }
     }
 
@@ -128,10 +164,9 @@ impl State {
                 return Ok(());
             }
         };
-        for value in super::run::values_of(field, event) {
-            self.take(value, event.seq(), memory, hasher)?;
-        }
-        Ok(())
+        each_value(field, event, |value| {
+            self.take(value, event.seq(), memory, hasher)
+        })
     }
 
     /// Takes a value of an event of that Seq.
@@ -144,21 +179,7 @@ impl State {
     ) -> Result<(), PipeError> {
         match self {
             Self::Count(count) => *count += 1,
-            Self::Sum {
-                whole,
-                other,
-                count,
-                fraction,
-            } => {
-                if let Value::Integer(number) = value {
-                    *count += 1;
-                    *whole += i128::from(number);
-                } else if let Some(number) = number(value) {
-                    *count += 1;
-                    *fraction = true;
-                    *other += number;
-                }
-            }
+            Self::Sum(sum) => sum.push(value),
             Self::Deviation(deviation) => {
                 if let Some(number) = number(value) {
                     deviation.push(number);
@@ -173,13 +194,15 @@ impl State {
                 distinct.insert(hasher.hash_one(&key), memory)?;
             }
             Self::Values(values) => keep(values, Cell::from(value), memory)?,
-            Self::Oldest(oldest, when) => {
+            Self::Oldest(oldest) => {
+                let (oldest, when) = &mut **oldest;
                 if at <= *when {
                     replace(oldest, value, memory, |_, _| true)?;
                     *when = at;
                 }
             }
-            Self::Newest(newest, when) => {
+            Self::Newest(newest) => {
+                let (newest, when) = &mut **newest;
                 if at > *when || *newest == Cell::Null {
                     replace(newest, value, memory, |_, _| true)?;
                     *when = at;
@@ -190,9 +213,9 @@ impl State {
                     numbers.push(number, memory)?;
                 }
             }
-            Self::Rate { span, .. } => {
+            Self::Rate(rate) => {
                 if let Value::Date(at) = value {
-                    widen(span, (at, at));
+                    widen(&mut rate.span, (at, at));
                 }
             }
         }
@@ -203,62 +226,38 @@ impl State {
     pub(super) fn merge(&mut self, other: Self, memory: &Memory) -> Result<(), PipeError> {
         match (self, other) {
             (Self::Count(count), Self::Count(more)) => *count += more,
-            (
-                Self::Sum {
-                    whole,
-                    other,
-                    count,
-                    fraction,
-                },
-                Self::Sum {
-                    whole: more_whole,
-                    other: more_other,
-                    count: more_count,
-                    fraction: more_fraction,
-                },
-            ) => {
-                *whole += more_whole;
-                *other += more_other;
-                *count += more_count;
-                *fraction |= more_fraction;
-            }
-            (Self::Deviation(one), Self::Deviation(two)) => one.merge(two),
+            (Self::Sum(one), Self::Sum(two)) => one.merge(*two),
+            (Self::Deviation(one), Self::Deviation(two)) => one.merge(*two),
             (Self::Least(one), Self::Least(two)) => {
-                if *one == Cell::Null || (two != Cell::Null && two.order(one).is_lt()) {
+                if **one == Cell::Null || (*two != Cell::Null && two.order(one).is_lt()) {
                     *one = two;
                 }
             }
             (Self::Greatest(one), Self::Greatest(two)) => {
-                if *one == Cell::Null || (two != Cell::Null && two.order(one).is_gt()) {
+                if **one == Cell::Null || (*two != Cell::Null && two.order(one).is_gt()) {
                     *one = two;
                 }
             }
-            (Self::Distinct(one), Self::Distinct(two)) => one.merge(two, memory)?,
+            (Self::Distinct(one), Self::Distinct(two)) => one.merge(*two, memory)?,
             (Self::Values(one), Self::Values(two)) => {
                 two.into_values()
                     .try_for_each(|cell| keep(one, cell, memory))?;
             }
-            (Self::Oldest(one, when), Self::Oldest(two, other)) => {
-                if two != Cell::Null && (*one == Cell::Null || other < *when) {
-                    (*one, *when) = (two, other);
+            (Self::Oldest(one), Self::Oldest(two)) => {
+                if two.0 != Cell::Null && (one.0 == Cell::Null || two.1 < one.1) {
+                    *one = two;
                 }
             }
-            (Self::Newest(one, when), Self::Newest(two, other)) => {
-                if two != Cell::Null && (*one == Cell::Null || other > *when) {
-                    (*one, *when) = (two, other);
+            (Self::Newest(one), Self::Newest(two)) => {
+                if two.0 != Cell::Null && (one.0 == Cell::Null || two.1 > one.1) {
+                    *one = two;
                 }
             }
-            (Self::Numbers(one), Self::Numbers(two)) => one.merge(two, memory)?,
-            (
-                Self::Rate { count, span },
-                Self::Rate {
-                    count: more,
-                    span: other,
-                },
-            ) => {
-                *count += more;
-                if let Some(other) = other {
-                    widen(span, other);
+            (Self::Numbers(one), Self::Numbers(two)) => one.merge(*two, memory)?,
+            (Self::Rate(one), Self::Rate(two)) => {
+                one.count += two.count;
+                if let Some(other) = two.span {
+                    widen(&mut one.span, other);
                 }
             }
             // Rows of the same stage have the same aggregates.
@@ -275,29 +274,11 @@ impl State {
     pub(super) fn cell(self, function: Function, seconds: Option<f64>) -> Cell {
         match self {
             Self::Count(count) => whole(count),
-            Self::Sum { count: 0, .. } => Cell::Null,
-            Self::Sum {
-                whole,
-                other,
-                count,
-                ..
-            } if function == Function::Avg => {
-                Cell::Float((approximately(whole) + other) / count as f64)
-            }
-            Self::Sum {
-                whole,
-                fraction: false,
-                ..
-            } => match i64::try_from(whole) {
-                Ok(sum) => Cell::Integer(sum),
-                Err(_) => Cell::Float(approximately(whole)),
-            },
-            Self::Sum { whole, other, .. } => Cell::Float(approximately(whole) + other),
+            Self::Sum(sum) => sum.cell(function),
             Self::Deviation(deviation) => deviation.standard().map_or(Cell::Null, Cell::Float),
-            Self::Least(cell)
-            | Self::Greatest(cell)
-            | Self::Newest(cell, _)
-            | Self::Oldest(cell, _) => cell,
+            Self::Least(cell) | Self::Greatest(cell) => *cell,
+            Self::Newest(newest) => newest.0,
+            Self::Oldest(oldest) => oldest.0,
             Self::Distinct(distinct) => whole(distinct.count()),
             Self::Values(values) => Cell::List(values.into_values().collect()),
             Self::Numbers(numbers) => match function {
@@ -306,12 +287,12 @@ impl State {
                     .map_or(Cell::Null, Cell::Float),
                 _ => Cell::Null,
             },
-            Self::Rate { count, span } => {
-                let between = span.map(|(first, last)| {
+            Self::Rate(rate) => {
+                let between = rate.span.map(|(first, last)| {
                     last.0.saturating_sub(first.0) as f64 / Micros::PER_SECOND as f64
                 });
                 match seconds.or(between).filter(|seconds| *seconds > 0.0) {
-                    Some(seconds) => Cell::Float(count as f64 / seconds),
+                    Some(seconds) => Cell::Float(rate.count as f64 / seconds),
                     None => Cell::Null,
                 }
             }

@@ -12,7 +12,7 @@ pub(super) use parse::{parse, quoted};
 use event::{Event, Micros, Value};
 
 use self::function::Call;
-use super::run::values_of;
+use super::run::cells_of_field;
 use super::table::Cell;
 use crate::FieldName;
 
@@ -70,8 +70,8 @@ impl Node {
         match self {
             Self::Value(cell) => cell.clone(),
             Self::Field(field) => {
-                let first = values_of(field, event).into_iter().next();
-                first.map_or(Cell::Null, Cell::from)
+                let first = cells_of_field(field, event).into_iter().next();
+                first.unwrap_or(Cell::Null)
             }
             Self::Not(inner) => match truth(&inner.of(event)) {
                 Some(yes) => Cell::Bool(!yes),
@@ -90,7 +90,7 @@ impl Node {
             Self::Call(call, arguments) => {
                 let all = |node: &Self| match node {
                     Self::Field(field) if call.takes_lists() => {
-                        Cell::of_values(values_of(field, event))
+                        Cell::of_cells(cells_of_field(field, event))
                     }
                     node => node.of(event),
                 };
@@ -134,6 +134,9 @@ fn binary(operator: Operator, left: &Node, right: &Node, event: &Event) -> Cell 
     }
     let right = right.of(event);
     match operator {
+        // What is not known does not matter where the other side decides.
+        Operator::And if truth(&right) == Some(false) => Cell::Bool(false),
+        Operator::Or if truth(&right) == Some(true) => Cell::Bool(true),
         Operator::And => known(truth(&left).zip(truth(&right)).map(|(one, two)| one && two)),
         Operator::Or => known(truth(&left).zip(truth(&right)).map(|(one, two)| one || two)),
         Operator::Equal => known(compare(&left, &right).map(|order| order.is_eq())),

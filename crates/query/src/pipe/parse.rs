@@ -584,7 +584,9 @@ impl<'t> Parser<'t> {
         let mut at = stage.end;
         let mut formulas = Vec::new();
         loop {
-            let (name, after) = self.name_before_equals(at)?;
+            let Some((name, after)) = self.name_before_equals(at) else {
+                return self.next_stage(at);
+            };
             let read = formula::parse(self.text, after, self.context);
             let (formula, end) = match read {
                 Ok(read) => read,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use event::{Event, Field, Seq, Value};
@@ -74,21 +75,43 @@ enum Rows {
     },
 }
 
-/// The values of a field, with those that every event has.
-pub(super) fn values_of<'e>(field: &'e FieldName, event: &'e Event) -> Vec<Value<'e>> {
-    if field.known() == Some(Field::NHATKY_SEQ) {
-        return vec![Value::Integer(
-            i64::try_from(event.seq().0).unwrap_or(i64::MAX),
-        )];
+/// Gives `take` each value of a field, those included that every event has.
+pub(super) fn each_value<E>(
+    field: &FieldName,
+    event: &Event,
+    mut take: impl FnMut(Value<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    match field.known() {
+        Some(Field::NHATKY_SEQ) => {
+            let seq = i64::try_from(event.seq().0).unwrap_or(i64::MAX);
+            take(Value::Integer(seq))
+        }
+        // The rows of tables are events without a raw text.
+        Some(Field::EVENT_ORIGINAL) if !event.raw().is_empty() => {
+            take(Value::Text(&event.original()))
+        }
+        _ => event.values_named(field.name()).try_for_each(take),
     }
-    event.values_named(field.name()).collect()
+}
+
+/// A cell for each value of a field.
+pub(super) fn cells_of_field(field: &FieldName, event: &Event) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let taken: Result<(), Infallible> = each_value(field, event, |value| {
+        cells.push(Cell::from(value));
+        Ok(())
+    });
+    match taken {
+        Ok(()) => cells,
+        Err(never) => match never {},
+    }
 }
 
 /// A cell for each of the fields.
 fn cells_of(fields: &[FieldName], event: &Event) -> impl Iterator<Item = Cell> {
     fields
         .iter()
-        .map(|field| Cell::of_values(values_of(field, event)))
+        .map(|field| Cell::of_cells(cells_of_field(field, event)))
 }
 
 impl PipeRun {
@@ -150,11 +173,12 @@ impl PipeRun {
                     }
                 }
                 EventStage::Enrich(enrichment) => {
-                    let first = values_of(&enrichment.field, &event).into_iter().next();
-                    let found = first.map(|value| enrichment.of(value)).unwrap_or_default();
+                    let first = cells_of_field(&enrichment.field, &event).into_iter().next();
+                    let value = first.as_ref().and_then(Cell::value);
+                    let found = value.map(|value| enrichment.of(value)).unwrap_or_default();
                     let event = event.to_mut();
                     for name in &enrichment.names {
-                        let value = Cell::of_values(values_of(name, &found));
+                        let value = Cell::of_cells(cells_of_field(name, &found));
                         put(event, name, &value);
                     }
                 }
@@ -311,7 +335,7 @@ fn enrich(table: &mut Table, enrichment: &Enrichment, memory: &Memory) -> Result
         let value = key.and_then(|key| row.get(key)).and_then(Cell::value);
         let found = value.map(|value| enrichment.of(value)).unwrap_or_default();
         let names = enrichment.names.iter();
-        let values = names.map(|name| Cell::of_values(values_of(name, &found)));
+        let values = names.map(|name| Cell::of_cells(cells_of_field(name, &found)));
         set_cells(row, &places, values, memory)?;
     }
     Ok(())

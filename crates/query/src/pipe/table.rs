@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
+use std::hash::Hasher;
 use std::net::IpAddr;
 
 use event::{Event, Micros, Value};
@@ -97,8 +98,7 @@ impl Cell {
     }
 
     /// All values of a field: none, one, or a list.
-    pub(super) fn of_values(values: Vec<Value<'_>>) -> Self {
-        let mut cells: Vec<Self> = values.into_iter().map(Self::from).collect();
+    pub(super) fn of_cells(mut cells: Vec<Self>) -> Self {
         match cells.len() {
             0 => Self::Null,
             1 => cells.remove(0),
@@ -193,6 +193,34 @@ impl Cell {
                 }
                 key.push(0xff);
             }
+        }
+    }
+
+    /// Whether both have the same [key](Self::key).
+    #[must_use]
+    pub fn has_same_key(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Integer(one), Self::Integer(two)) => one == two,
+            (Self::Text(one), Self::Text(two)) => one == two,
+            (Self::Address(one), Self::Address(two)) => one == two,
+            (Self::Null, Self::Null) => true,
+            (one, two) => one.kind() == two.kind() && one.key() == two.key(),
+        }
+    }
+
+    /// Hashes the [key](Self::key): the same for equal values.
+    pub fn hash_key(&self, hash: &mut impl Hasher) {
+        hash.write_u8(self.kind());
+        match self {
+            Self::Null => {}
+            Self::Text(text) => hash.write(text.as_bytes()),
+            Self::Date(at) => hash.write_i64(at.0),
+            Self::Address(IpAddr::V4(v4)) => hash.write_u32(v4.to_bits()),
+            Self::Address(IpAddr::V6(v6)) => hash.write_u128(v6.to_bits()),
+            Self::Integer(_) | Self::Float(_) => {
+                hash.write_u64(self.number().unwrap_or_default().to_bits());
+            }
+            Self::Bool(_) | Self::List(_) => hash.write(&self.key()),
         }
     }
 

@@ -194,7 +194,14 @@ async fn table(
     let span = (question.from, question.to);
     let index = std::sync::Arc::clone(&app.parts.index);
     let running = app.searches.run(move |budget, cancel| {
-        let piped = pipes::run(&index, question, &pipeline, budget, cancel.clone())?;
+        let piped = pipes::run(
+            &index,
+            question,
+            &pipeline,
+            usize::MAX,
+            budget,
+            cancel.clone(),
+        )?;
         let losses = losses_in(&index, span, budget, cancel)?;
         Ok((piped, losses))
     });

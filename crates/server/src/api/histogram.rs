@@ -127,9 +127,8 @@ pub(crate) async fn histogram(
     });
     let (found, ()) = tokio::join!(counting, app.record(&actor, "search-histogram", described));
     let found = found?;
-    let offset_us = i64::from(offset_seconds) * Micros::PER_SECOND;
-    let first = from.0.saturating_add(offset_us).div_euclid(interval_us) * interval_us - offset_us;
-    let (buckets, beyond) = without_gaps(&found.buckets, first, to.0, interval_us);
+    let interval = Duration::from_secs(interval_s.unsigned_abs());
+    let (buckets, beyond) = buckets(&found.buckets, (from, to), interval, offset_seconds);
     Ok(Json(HistogramReply {
         interval_s,
         buckets,
@@ -150,11 +149,27 @@ fn oldest(app: &App) -> Option<Micros> {
         .map(|partition| partition.oldest)
 }
 
-fn readable_interval(from: Micros, to: Micros) -> i64 {
+/// A width of buckets, in seconds, by which the span has some sixty.
+pub(super) fn readable_interval(from: Micros, to: Micros) -> i64 {
     let wanted = to.0.saturating_sub(from.0) / Micros::PER_SECOND / BUCKETS;
     let fitting = INTERVALS.into_iter().find(|interval| *interval >= wanted);
     // Beyond all of them, whole weeks.
     fitting.unwrap_or_else(|| (wanted + WEEK - 1) / WEEK * WEEK)
+}
+
+/// Every bucket of the span, empty ones too, and how many events lie in none of them.
+pub(super) fn buckets(
+    found: &[Bucket],
+    (from, to): (Micros, Micros),
+    interval: Duration,
+    offset_seconds: i32,
+) -> (Vec<BucketReply>, u64) {
+    let interval_us = i64::try_from(interval.as_micros())
+        .unwrap_or(i64::MAX)
+        .max(1);
+    let offset_us = i64::from(offset_seconds) * Micros::PER_SECOND;
+    let first = from.0.saturating_add(offset_us).div_euclid(interval_us) * interval_us - offset_us;
+    without_gaps(found, first, to.0, interval_us)
 }
 
 /// Every bucket from the first to the end, and how many events lie in none of them.

@@ -5,10 +5,12 @@
 )]
 
 pub(crate) mod alerts;
+pub(crate) mod around;
 pub(crate) mod audit;
 pub(crate) mod coach;
 pub(crate) mod complete;
 pub(crate) mod detections;
+pub(crate) mod entities;
 pub(crate) mod events;
 pub(crate) mod explain;
 mod explain_text;
@@ -19,7 +21,9 @@ pub(crate) mod imports;
 pub(crate) mod losses;
 pub(crate) mod reindex;
 pub(crate) mod rules;
+pub(crate) mod saved_searches;
 pub(crate) mod search;
+pub(crate) mod search_history;
 pub(crate) mod sources;
 pub(crate) mod tail;
 pub(crate) mod tokens;
@@ -55,11 +59,23 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(search::search, search::search_by_body))
         .routes(routes!(explain::explain, explain::explain_by_body))
         .routes(routes!(complete::complete))
+        .routes(routes!(
+            saved_searches::saved_searches,
+            saved_searches::save
+        ))
+        .routes(routes!(
+            saved_searches::saved_search,
+            saved_searches::change,
+            saved_searches::delete
+        ))
+        .routes(routes!(search_history::history, search_history::clear))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
         .routes(routes!(why_nothing::why_nothing))
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
+        .routes(routes!(around::around))
+        .routes(routes!(entities::entity))
         .routes(routes!(fields::fields))
         .routes(routes!(sources::sources))
         .routes(routes!(coach::coach))

@@ -14,6 +14,7 @@ use event::{Event, Micros, Seq};
 use futures_util::stream;
 use index::{Budget, Cancel, Covered, Cursor, Index, Scope, SearchError, SearchRequest};
 use query::{Cell, Diagnostic, Pipeline};
+use registry::SearchDone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
@@ -215,7 +216,10 @@ pub(crate) async fn stream(
             asked.search(&index, question, budget, &cancel, &mut on_hits)
         });
         let end = match searching.await {
-            Ok(reply) => line(&Piece::End(Box::new(reply))),
+            Ok(reply) => {
+                params.note(&listening, &actor, &reply);
+                line(&Piece::End(Box::new(reply)))
+            }
             Err(problem) => line(&Piece::Problem(problem.body())),
         };
         // Whoever has left does not need the end.
@@ -263,7 +267,9 @@ async fn answer(
         Ok(SearchReply { hits, ..reply })
     });
     let (found, ()) = tokio::join!(searching, app.record(actor, "search", described(&params)));
-    Ok(Json(SearchAnswer::Events(found?)))
+    let found = found?;
+    params.note(app, actor, &found);
+    Ok(Json(SearchAnswer::Events(found)))
 }
 
 /// What is asked for beside the question itself.
@@ -279,6 +285,28 @@ impl SearchParams {
     async fn read(&self, app: &App) -> Result<(Question, Pipeline), Problem> {
         let (q, from, to) = (self.q.as_deref(), self.from.as_deref(), self.to.as_deref());
         Question::read_pipeline(app, q, from, to).await
+    }
+
+    /// Puts the search into the history of who asked; whoever turns a page asks nothing new.
+    fn note(&self, app: &App, by: &registry::Actor, reply: &SearchReply) {
+        if self.cursor.as_deref().is_none_or(str::is_empty) {
+            let total = (reply.total, reply.total_relation);
+            app.note_search(by, self.done(app, reply.took_ms, total));
+        }
+    }
+
+    /// As it stands in a history.
+    fn done(&self, app: &App, took_ms: u64, (total, relation): (u64, &str)) -> SearchDone {
+        let written = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        SearchDone {
+            query: self.q.clone().unwrap_or_default(),
+            from: written(&self.from),
+            to: written(&self.to),
+            at: app.parts.clock.now(),
+            took_ms,
+            total,
+            total_relation: relation.to_owned(),
+        }
     }
 
     fn asked(&self, question: &Question) -> Result<Asked, Problem> {
@@ -345,7 +373,7 @@ async fn table(
     let span = (question.from, question.to);
     let index = std::sync::Arc::clone(&app.parts.index);
     let running = app.searches.run(move |budget, cancel| {
-        let piped = pipes::run(&index, question, &pipeline, budget, cancel.clone())?;
+        let piped = pipes::run(&index, question, &pipeline, limit, budget, cancel.clone())?;
         let losses = losses_in(&index, span, budget, cancel)?;
         Ok((piped, losses))
     });
@@ -354,14 +382,16 @@ async fn table(
     let table = piped
         .table
         .map_err(|error| Problem::field("q", error.to_string()))?;
-    let rows_total = table.rows.len();
+    let took_ms = u64::try_from(piped.took.as_millis()).unwrap_or(u64::MAX);
+    let total = (piped.total.count(), piped.total.relation());
+    app.note_search(actor, params.done(app, took_ms, total));
     Ok(TableReply {
         columns: table.columns,
-        rows: table.rows.into_iter().take(limit).collect(),
-        rows_total,
-        total: piped.total.count(),
-        total_relation: piped.total.relation(),
-        took_ms: u64::try_from(piped.took.as_millis()).unwrap_or(u64::MAX),
+        rows: table.rows,
+        rows_total: piped.rows,
+        total: total.0,
+        total_relation: total.1,
+        took_ms,
         covered: CoveredReply::new(piped.covered, losses),
         warnings,
     })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use index::TopRequest;
+use index::{TopRequest, TopValue};
 use query::FieldName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -66,6 +66,12 @@ pub(crate) struct ValueReply {
     count: u64,
 }
 
+impl From<TopValue> for ValueReply {
+    fn from(TopValue { value, count }: TopValue) -> Self {
+        Self { value, count }
+    }
+}
+
 /// Counts the values of a field.
 #[utoipa::path(
     get, path = "/api/v1/top", tag = "events", params(TopParams),
@@ -109,13 +115,9 @@ pub(crate) async fn top(
     });
     let (found, ()) = tokio::join!(counting, app.record(&actor, "search-top", described));
     let found = found?;
-    let reply = |value: index::TopValue| ValueReply {
-        value: value.value,
-        count: value.count,
-    };
     Ok(Json(TopReply {
         field: params.field,
-        values: found.values.into_iter().map(reply).collect(),
+        values: found.values.into_iter().map(ValueReply::from).collect(),
         other: found.other,
         missing: found.missing,
         distinct: found.distinct,

@@ -8,7 +8,7 @@ use index::{
     Budget, Cancel, Counting, Covered, Cursor, Depth, EventSource, Index, Scope, SearchError,
     SearchRequest, StatsRequest, Total,
 };
-use query::{Expr, Memory};
+use query::{Expr, Memory, Wish};
 use serde_json::{Map, Value, json};
 
 use super::aggregation::Node;
@@ -267,6 +267,7 @@ impl Searcher<'_> {
             scope: self.scope(self.asked.expr.clone()),
             stats: plan.tables(),
             memory: Memory::new(ROWS_BYTES_MAX),
+            wish: Wish::default(),
         })?;
         let found = Found {
             total: tables.total,

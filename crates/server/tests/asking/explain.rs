@@ -94,11 +94,11 @@ async fn stages_are_told_with_where_their_values_come_from() {
     };
     assert_eq!(
         hows("sshd | stats count() by user.name | sort -count").await,
-        ["stats counts ", "sort table "]
+        ["stats columns ", "sort table "]
     );
     assert_eq!(
         hows("sshd | where source.port:>5 | stats count(), dc(source.ip) by user.name").await,
-        ["where columns ", "stats columns "]
+        ["where condition ", "stats columns "]
     );
     assert_eq!(
         hows("* | fields event.reason").await,

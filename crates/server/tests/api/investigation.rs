@@ -1,12 +1,11 @@
 //! The investigation that the documents tell: its log lines through the real parsers, its queries as they stand there.
 
-mod node;
-
 use std::path::Path;
 
 use axum::http::StatusCode;
-use node::Node;
 use serde_json::json;
+
+use crate::node::Node;
 
 /// What the devices sent, oldest first: passwords guessed, a log-in, rights, an account, and what went outside.
 const STORY: &[&str] = &[
