@@ -62,7 +62,7 @@ pub fn routes(parts: Parts, access: Access, mounted: Router) -> Router {
     let openapi = bytes::Bytes::from(openapi);
     let describe = get(async move || ([(header::CONTENT_TYPE, "application/json")], openapi));
     // Elasticsearch's own description is theirs.
-    let elastic = elastic::routes().layer(from_fn_with_state(request_time, within));
+    let elastic = elastic::routes(request_time);
     own.route("/api/v1/openapi.json", describe)
         .merge(elastic)
         .layer(axum::middleware::map_response(not_stored))

@@ -2,6 +2,8 @@
 //!
 //! What stands here is understood and can be computed: [`super::buckets`] makes tables of it and buckets of these.
 
+use std::collections::HashSet;
+
 use event::{Field, FieldKind, Micros};
 use query::{Condition, Expr, FieldName, Function, TimeStep};
 use serde_json::{Map, Value};
@@ -20,6 +22,8 @@ const NODES_MAX: usize = 100;
 const DEPTH_MAX: usize = 10;
 /// The most buckets of one answer: as Elasticsearch's `search.max_buckets`.
 pub(super) const BUCKETS_MAX: usize = 65_536;
+/// How many buckets back a moving function looks at most.
+const WINDOW_MAX: usize = 200;
 /// The most ranges or filters of one aggregation.
 const PARTS_MAX: usize = 200;
 
@@ -67,7 +71,7 @@ pub(super) struct Terms {
 /// Which terms have a bucket.
 #[derive(Clone, Debug)]
 pub(super) enum Chosen {
-    Exactly(Vec<String>),
+    Exactly(HashSet<String>),
     Matching(query::Regex),
 }
 
@@ -441,7 +445,7 @@ fn chosen(
     match value {
         None => Ok(None),
         Some(Value::Array(list)) => {
-            let texts: Option<Vec<String>> = list.iter().map(plain_text).collect();
+            let texts: Option<HashSet<String>> = list.iter().map(plain_text).collect();
             match texts.filter(|texts| texts.len() <= super::conditions::VALUES_MAX) {
                 Some(texts) => Ok(Some(Chosen::Exactly(texts))),
                 None => Err(Fault::parsing(format!(
@@ -540,10 +544,12 @@ fn date_histogram(body: Value, dates: &Dates) -> Result<DateHistogram, Fault> {
         let mut bounds = Members::of("bounds", value)?;
         let (min, max) = (bounds.needed_text("min")?, bounds.needed_text("max")?);
         bounds.finish()?;
-        // Written as milliseconds, whatever the format, or as the format says.
+        // As the format says, or as milliseconds whatever it says.
         let read = |text: &str| {
             let plain = dates.clone().with(Some("epoch_millis"), None)?;
-            plain.read(text).or_else(|_| dates.read(text))
+            dates
+                .read(text)
+                .or_else(|fault| plain.read(text).map_err(|_| fault))
         };
         let (min, max) = (read(&min)?.start, read(&max)?.start);
         if min > max {
@@ -976,7 +982,7 @@ fn pipeline(kind: &str, body: Value, around: Option<&Bucket>) -> Result<Pipeline
             }
         }
         "moving_fn" => {
-            let window = members.count("window", BUCKETS_MAX)?.unwrap_or(0);
+            let window = members.count("window", WINDOW_MAX)?.unwrap_or(0);
             if window == 0 {
                 return Err(members.wrong("window", "a whole number from 1 on"));
             }

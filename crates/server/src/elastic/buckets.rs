@@ -246,6 +246,22 @@ struct Found {
     row: Option<usize>,
 }
 
+/// The buckets of a histogram, and how many bounds have left out: these took their time, too.
+#[derive(Debug)]
+struct Series {
+    buckets: Vec<Found>,
+    passed_over: usize,
+}
+
+impl Series {
+    fn of(buckets: Vec<Found>) -> Self {
+        Self {
+            buckets,
+            passed_over: 0,
+        }
+    }
+}
+
 /// A key as it is shown and ordered.
 #[derive(Clone, Debug)]
 struct Shown {
@@ -364,12 +380,16 @@ impl Builder {
             Bucket::Terms(terms) => self.terms(node, terms, within, &rows),
             Bucket::DateHistogram(histogram) => {
                 let found = self.by_time(histogram, within, &rows)?;
+                self.spend(found.passed_over)?;
+                let found = found.buckets;
                 let found = self.ordered(found, &histogram.order, within)?;
                 let objects = self.objects(node, within, found)?;
                 Ok(shaped(objects, histogram.keyed))
             }
             Bucket::Histogram(histogram) => {
                 let found = self.by_number(histogram, within, &rows)?;
+                self.spend(found.passed_over)?;
+                let found = found.buckets;
                 let found = self.ordered(found, &histogram.order, within)?;
                 let objects = self.objects(node, within, found)?;
                 Ok(shaped(objects, histogram.keyed))
@@ -491,14 +511,11 @@ impl Builder {
         histogram: &DateHistogram,
         within: &Level<'_>,
         rows: &[usize],
-    ) -> Result<Vec<Found>, Fault> {
+    ) -> Result<Series, Fault> {
         let step = &histogram.step;
         let start = |at: Micros| step.span(at).start;
-        let is_within = |at: Micros| {
-            histogram
-                .hard
-                .is_none_or(|(min, max)| start(min) <= at && at < max)
-        };
+        let hard = histogram.hard.map(|(min, max)| (start(min), max));
+        let is_within = |at: Micros| hard.is_none_or(|(min, max)| min <= at && at < max);
         let show = |at: Micros| Shown {
             key: json!(at.0.div_euclid(1000)),
             text: Some(histogram.dates.show(at)),
@@ -518,9 +535,8 @@ impl Builder {
         };
         if histogram.least_count > 0 {
             let all = full.iter().map(|(at, row)| found(*at, Some(*row)));
-            return Ok(all
-                .filter(|found| found.count >= histogram.least_count)
-                .collect());
+            let all = all.filter(|found| found.count >= histogram.least_count);
+            return Ok(Series::of(all.collect()));
         }
         let ends = full
             .first()
@@ -530,7 +546,7 @@ impl Builder {
             .extended
             .map(|(min, max)| (start(min), start(max)));
         let (from, to) = match (ends, extended) {
-            (None, None) => return Ok(Vec::new()),
+            (None, None) => return Ok(Series::of(Vec::new())),
             (Some(ends), None) | (None, Some(ends)) => ends,
             (Some((first, last)), Some((min, max))) => (first.min(min), last.max(max)),
         };
@@ -554,7 +570,10 @@ impl Builder {
             }
             at = next;
         }
-        Ok(all)
+        Ok(Series {
+            passed_over: steps - all.len(),
+            buckets: all,
+        })
     }
 
     fn by_number(
@@ -562,14 +581,13 @@ impl Builder {
         histogram: &Histogram,
         within: &Level<'_>,
         rows: &[usize],
-    ) -> Result<Vec<Found>, Fault> {
+    ) -> Result<Series, Fault> {
         let (width, offset) = (histogram.width, histogram.offset);
         let place = |number: f64| ((number - offset) / width).floor();
-        let is_within = |low: f64| {
-            histogram
-                .hard
-                .is_none_or(|(min, max)| place(min) * width + offset <= low && low < max)
-        };
+        let hard = histogram
+            .hard
+            .map(|(min, max)| (place(min) * width + offset, max));
+        let is_within = |low: f64| hard.is_none_or(|(min, max)| min <= low && low < max);
         let mut full: Vec<(f64, usize)> = Vec::with_capacity(rows.len());
         for row in rows {
             let low = self.last_key(within.table, *row).and_then(number_of);
@@ -587,9 +605,8 @@ impl Builder {
         };
         if histogram.least_count > 0 {
             let all = full.iter().map(|(low, row)| found(*low, Some(*row)));
-            return Ok(all
-                .filter(|found| found.count >= histogram.least_count)
-                .collect());
+            let all = all.filter(|found| found.count >= histogram.least_count);
+            return Ok(Series::of(all.collect()));
         }
         let nearest = |low: f64| ((low - offset) / width).round();
         let ends = full.first().zip(full.last());
@@ -598,7 +615,7 @@ impl Builder {
             .extended
             .map(|(min, max)| (place(min), place(max)));
         let (from, to) = match (ends, extended) {
-            (None, None) => return Ok(Vec::new()),
+            (None, None) => return Ok(Series::of(Vec::new())),
             (Some(ends), None) | (None, Some(ends)) => ends,
             (Some((first, last)), Some((min, max))) => (first.min(min), last.max(max)),
         };
@@ -611,7 +628,9 @@ impl Builder {
         let mut all = Vec::new();
         let mut full = full.into_iter().peekable();
         let mut at = from;
+        let mut steps = 0;
         while at <= to {
+            steps += 1;
             let next = full.next_if(|(low, _)| nearest(*low) <= at);
             let low = next.map_or(at * width + offset, |(low, _)| low);
             if is_within(low) {
@@ -622,7 +641,10 @@ impl Builder {
             }
             at += 1.0;
         }
-        Ok(all)
+        Ok(Series {
+            passed_over: steps - all.len(),
+            buckets: all,
+        })
     }
 
     /// Ranges by their ends, with events or without.

@@ -73,6 +73,15 @@ impl Fault {
         )
     }
 
+    /// The request took longer than any may.
+    pub(super) fn late() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "timeout_exception",
+            "the request took too long: ask for less at once",
+        )
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }

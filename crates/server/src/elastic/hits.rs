@@ -3,6 +3,8 @@
 //! `_source` is nested (`{"user": {"name": …}}`), as ECS documents are; where a field has a value itself and others
 //! lie within it, those keep their dotted names beside it.
 
+use std::collections::HashMap;
+
 use event::{Event, Field, FieldKind, Micros};
 use query::{Pattern, Piece};
 use serde_json::{Map, Value, json};
@@ -10,6 +12,17 @@ use serde_json::{Map, Value, json};
 use super::dates::Dates;
 use super::fault::Fault;
 use super::members::Members;
+
+/// Which fields are shown, as far as it has been found out: matching names with patterns for each hit anew takes long.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    source: HashMap<String, bool>,
+    /// By which of the [`Shown::fields`].
+    fields: HashMap<String, Option<usize>>,
+}
+
+/// The most names of fields that are kept in mind: vendors' own may be any.
+const KNOWN_MAX: usize = 10_000;
 
 /// The name under which everything kept is one index.
 pub(super) const INDEX: &str = "nhatky";
@@ -88,7 +101,7 @@ impl Shown {
     }
 
     /// The hit that the event is.
-    pub(super) fn hit(&self, event: &Event, sort: Option<Vec<Value>>) -> Value {
+    pub(super) fn hit(&self, event: &Event, sort: Option<Vec<Value>>, known: &mut Known) -> Value {
         let mut hit = Map::new();
         hit.insert("_index".to_owned(), json!(INDEX));
         hit.insert("_id".to_owned(), json!(event.seq().to_string()));
@@ -105,7 +118,7 @@ impl Shown {
             Ok(Value::Object(flat)) => flat,
             _ => Map::new(),
         };
-        let fields = self.fields(&flat);
+        let fields = self.fields(&flat, known);
         if !fields.is_empty() {
             hit.insert("fields".to_owned(), Value::Object(fields));
         }
@@ -114,7 +127,9 @@ impl Shown {
                 (includes.is_empty() || includes.iter().any(|names| names.hold(name)))
                     && !excludes.iter().any(|names| names.hold(name))
             };
-            let kept = flat.into_iter().filter(|(name, _)| is_shown(name));
+            let kept = flat
+                .into_iter()
+                .filter(|(name, _)| remembered(&mut known.source, name, is_shown));
             hit.insert("_source".to_owned(), Value::Object(nested(kept)));
         }
         if let Some(sort) = sort {
@@ -123,31 +138,49 @@ impl Shown {
         Value::Object(hit)
     }
 
-    fn fields(&self, flat: &Map<String, Value>) -> Map<String, Value> {
+    fn fields(&self, flat: &Map<String, Value>, known: &mut Known) -> Map<String, Value> {
         let mut fields = Map::new();
-        for shown in &self.fields {
-            for (name, value) in flat {
-                if !shown.names.matches(name) {
-                    continue;
-                }
-                let values = match value {
-                    Value::Array(values) => values.clone(),
-                    value => vec![value.clone()],
-                };
-                let is_date =
-                    Field::from_name(name).is_some_and(|field| field.kind() == FieldKind::Date);
-                let values = values.into_iter().map(|value| match value.as_str() {
-                    Some(text) if is_date => match Micros::from_rfc3339(text) {
-                        Some(at) => json!(shown.dates.show(at)),
-                        None => value,
-                    },
-                    _ => value,
-                });
-                fields.insert(name.clone(), values.collect());
-            }
+        if self.fields.is_empty() {
+            return fields;
+        }
+        for (name, value) in flat {
+            // The last that names it says how it is shown.
+            let shown = remembered(&mut known.fields, name, |name| {
+                self.fields
+                    .iter()
+                    .rposition(|shown| shown.names.matches(name))
+            });
+            let Some(shown) = shown.and_then(|at| self.fields.get(at)) else {
+                continue;
+            };
+            let values = match value {
+                Value::Array(values) => values.clone(),
+                value => vec![value.clone()],
+            };
+            let is_date =
+                Field::from_name(name).is_some_and(|field| field.kind() == FieldKind::Date);
+            let values = values.into_iter().map(|value| match value.as_str() {
+                Some(text) if is_date => match Micros::from_rfc3339(text) {
+                    Some(at) => json!(shown.dates.show(at)),
+                    None => value,
+                },
+                _ => value,
+            });
+            fields.insert(name.clone(), values.collect());
         }
         fields
     }
+}
+
+fn remembered<T: Copy>(known: &mut HashMap<String, T>, name: &str, find: impl Fn(&str) -> T) -> T {
+    if let Some(found) = known.get(name) {
+        return *found;
+    }
+    let found = find(name);
+    if known.len() < KNOWN_MAX {
+        known.insert(name.to_owned(), found);
+    }
+    found
 }
 
 impl Names {
@@ -322,7 +355,9 @@ mod tests {
 
     #[test]
     fn an_event_is_a_nested_document() {
-        let hit = shown(json!({})).unwrap().hit(&event(), None);
+        let hit = shown(json!({}))
+            .unwrap()
+            .hit(&event(), None, &mut Known::default());
         assert_eq!(
             hit,
             json!({
@@ -341,8 +376,12 @@ mod tests {
 
     #[test]
     fn source_is_filtered_and_fields_are_shown_flat() {
-        let source =
-            |request: Value| shown(request).unwrap().hit(&event(), None)["_source"].clone();
+        let source = |request: Value| {
+            shown(request)
+                .unwrap()
+                .hit(&event(), None, &mut Known::default())["_source"]
+                .clone()
+        };
         assert_eq!(source(json!({"_source": false})), Value::Null);
         assert_eq!(source(json!({"stored_fields": "_none_"})), Value::Null);
         assert_eq!(
@@ -353,7 +392,12 @@ mod tests {
             source(json!({"_source": {"includes": "event.*", "excludes": ["event.original"]}})),
             json!({"event": {"category": ["iam"]}})
         );
-        let fields = |request: Value| shown(request).unwrap().hit(&event(), None)["fields"].clone();
+        let fields = |request: Value| {
+            shown(request)
+                .unwrap()
+                .hit(&event(), None, &mut Known::default())["fields"]
+                .clone()
+        };
         assert_eq!(
             fields(
                 json!({"fields": ["user.*", {"field": "@timestamp", "format": "epoch_millis"}]})

@@ -45,11 +45,13 @@ mod simple_query;
 mod sort;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
@@ -74,8 +76,8 @@ const SEARCHES_MAX: usize = 100;
 /// How much of a request goes on record, in bytes.
 const RECORD_BYTES_MAX: usize = 16 << 10;
 
-/// The routes of the read API.
-pub(crate) fn routes() -> Router<App> {
+/// The routes of the read API, each of which answers within that time.
+pub(crate) fn routes(request_time: Duration) -> Router<App> {
     let everywhere_and_by_index = |path: &str, route: axum::routing::MethodRouter<App>| {
         Router::new()
             .route(&format!("/{path}"), route.clone())
@@ -110,7 +112,16 @@ pub(crate) fn routes() -> Router<App> {
             post(scroll_by_path).get(scroll_by_path).delete(end_scroll),
         )
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(axum::middleware::map_response(name_product))
+        .layer(from_fn_with_state(request_time, within))
+        .layer(map_response(name_product))
+}
+
+/// Ends a request that takes too long, such as one whose body never comes.
+async fn within(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Fault::late().into_response(),
+    }
 }
 
 /// Clients refuse to talk to a server that does not say this.

@@ -342,9 +342,9 @@ impl Parser<'_> {
                 let text = self.quoted()?;
                 self.slop()?;
                 self.boost()?;
-                let unfit = self.reading.unfit;
+                let (dates, unfit) = (self.reading.dates.clone(), self.reading.unfit);
                 let each = |conditions: &mut Conditions, subject: &Subject| {
-                    conditions.phrase(subject, &text, unfit)
+                    conditions.value(subject, &text, &dates, unfit)
                 };
                 one(Some(self.any_subject(subjects, each)?))
             }
@@ -425,9 +425,17 @@ impl Parser<'_> {
         if !has_words && subjects.iter().all(Subject::is_text) {
             return Ok(None);
         }
-        let (join, unfit) = (self.reading.join, self.reading.unfit);
+        let (join, dates, unfit) = (
+            self.reading.join,
+            self.reading.dates.clone(),
+            self.reading.unfit,
+        );
         let each = |conditions: &mut Conditions, subject: &Subject| {
-            conditions.words(subject, text, join, None, unfit)
+            if subject.is_text() {
+                conditions.words(subject, text, join, None, unfit)
+            } else {
+                conditions.value(subject, text, &dates, unfit)
+            }
         };
         self.any_subject(subjects, each).map(Some)
     }
@@ -767,6 +775,25 @@ mod tests {
         check("user.name.keyword:a?c", "user.name:a?c");
         check("user.name:/r.*t/", "user.name:/(?s)\\A(?:r.*t)\\z/");
         check("fail*", "fail*");
+    }
+
+    #[test]
+    fn dates_are_read_in_the_zone_of_the_request() {
+        let dates = Dates::new(Micros(0));
+        let reading = Reading {
+            dates: dates.clone().with(None, Some("+07:00")).unwrap(),
+            ..reading(Join::Any)
+        };
+        let expected = "@timestamp:[\"2026-10-10T17:00:00Z\" TO \"2026-10-11T17:00:00Z\"}";
+        for text in [
+            "@timestamp:2026-10-11",
+            "@timestamp:\"2026-10-11\"",
+            "@timestamp:[2026-10-11 TO 2026-10-11]",
+        ] {
+            let mut conditions = Conditions::new(dates.clone());
+            let expr = read(text, &reading, &mut conditions).unwrap();
+            assert_eq!(expr.to_string(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::aggregation::Node;
 use super::buckets::Plan;
 use super::fault::Fault;
-use super::hits::INDEX;
+use super::hits::{INDEX, Known};
 use super::request::{Asked, TotalShown};
 use super::sort::First;
 
@@ -290,6 +290,7 @@ struct Page<'a> {
     /// Hits so far, those before the page included.
     seen: usize,
     bytes: usize,
+    known: Known,
 }
 
 impl<'a> Page<'a> {
@@ -299,6 +300,7 @@ impl<'a> Page<'a> {
             hits: Hits::default(),
             seen: 0,
             bytes: 0,
+            known: Known::default(),
         }
     }
 
@@ -316,7 +318,8 @@ impl<'a> Page<'a> {
         }
         let values = self.asked.sort.values(event);
         let sort = self.asked.sort.asked.then(|| values.clone());
-        self.hits.hits.push(self.asked.shown.hit(event, sort));
+        let hit = self.asked.shown.hit(event, sort, &mut self.known);
+        self.hits.hits.push(hit);
         self.hits.last = Some(values);
         Ok(())
     }

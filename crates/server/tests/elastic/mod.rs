@@ -618,6 +618,31 @@ async fn bodies_and_trees_are_bounded_at_their_edge() {
 }
 
 #[tokio::test]
+async fn a_search_that_runs_out_of_time_says_so() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED]);
+    for flushed in [false, true] {
+        if flushed {
+            node.parts.index.flush().expect("committed");
+        }
+        for sort in [json!([]), json!([{"source.port": "asc"}])] {
+            let body = json!({
+                "timeout": "0ms", "sort": sort, "aggs": {"t": {"terms": {"field": "user.name"}}},
+            });
+            let (status, found) = ask(&node, "/_search", &body).await;
+            assert_eq!(status, StatusCode::OK, "{found}");
+            assert_eq!(found["timed_out"], true, "{found}");
+            assert_eq!(found["hits"]["total"]["relation"], "gte");
+            assert_eq!(found["_shards"]["failed"], 1);
+            assert_eq!(found["_shards"]["successful"], 0);
+            let path = "/_search?allow_partial_search_results=false";
+            let (status, _) = ask(&node, path, &body).await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+}
+
+#[tokio::test]
 async fn several_searches_are_answered_each_for_itself() {
     let node = Node::start().await;
     node.receive(&[FAILED, ACCEPTED]);
