@@ -15,7 +15,7 @@ use crate::search_history::SearchHistory;
 use crate::searches::Searches;
 
 /// How long a search waits for its turn.
-const TURN: Duration = Duration::from_secs(10);
+const TURN: Duration = Duration::from_secs(45);
 
 /// What every route has at hand; cheap to clone.
 #[derive(Clone, Debug)]
