@@ -117,7 +117,7 @@ pub enum OfferKind {
 /// ```
 #[must_use]
 pub fn complete(text: &str, at: usize, context: &Context) -> Completion {
-    let at = floor(text, at);
+    let at = text.floor_char_boundary(at);
     let written = text.get(..at).unwrap_or_default();
     let nothing = Completion {
         place: Place::Free,
@@ -250,14 +250,6 @@ fn finish(text: &str, found: Found, before: Expr, nothing: &Completion) -> Compl
         typed: found.typed,
         condition,
     }
-}
-
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 /// What can be named behind the stage, given what could before it.

@@ -11,7 +11,6 @@ use super::percentiles::Numbers;
 use super::run::each_value;
 use super::table::{Cell, key_of};
 use super::{Aggregate, Function, PipeError};
-use crate::FieldName;
 
 /// Different values that `values` keeps: the first in their order.
 const VALUES_MAX: usize = 100;
@@ -155,17 +154,14 @@ impl State {
         memory: &Memory,
         hasher: &ahash::RandomState,
     ) -> Result<(), PipeError> {
-        let timestamp = FieldName::from(Field::TIMESTAMP);
-        let field = match (&aggregate.field, aggregate.function) {
-            (_, Function::Rate) => {
-                self.count(1);
-                &timestamp
-            }
-            (Some(field), _) => field,
-            (None, _) => {
-                self.count(1);
-                return Ok(());
-            }
+        if aggregate.function == Function::Rate {
+            self.count(1);
+            let mut times = event.values(Field::TIMESTAMP);
+            return times.try_for_each(|at| self.take(at, event.seq(), memory, hasher));
+        }
+        let Some(field) = &aggregate.field else {
+            self.count(1);
+            return Ok(());
         };
         each_value(field, event, |value| {
             self.take(value, event.seq(), memory, hasher)

@@ -630,7 +630,7 @@ impl<'t> Parser<'t> {
         let name = rest.get(..length).unwrap_or_default();
         let name = if name.is_empty() { "message" } else { name };
         let behind = start + length;
-        let quoted = formula::quoted(self.text, behind);
+        let quoted = formula::quoted(self.text, behind, self.context);
         let (template, end) = match quoted {
             Ok(found) => found,
             Err(mistake) => {

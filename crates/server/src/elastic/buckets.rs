@@ -379,20 +379,12 @@ impl Builder {
         match bucket {
             Bucket::Terms(terms) => self.terms(node, terms, within, &rows),
             Bucket::DateHistogram(histogram) => {
-                let found = self.by_time(histogram, within, &rows)?;
-                self.spend(found.passed_over)?;
-                let found = found.buckets;
-                let found = self.ordered(found, &histogram.order, within)?;
-                let objects = self.objects(node, within, found)?;
-                Ok(shaped(objects, histogram.keyed))
+                let series = self.by_time(histogram, within, &rows)?;
+                self.series(node, within, series, &histogram.order, histogram.keyed)
             }
             Bucket::Histogram(histogram) => {
-                let found = self.by_number(histogram, within, &rows)?;
-                self.spend(found.passed_over)?;
-                let found = found.buckets;
-                let found = self.ordered(found, &histogram.order, within)?;
-                let objects = self.objects(node, within, found)?;
-                Ok(shaped(objects, histogram.keyed))
+                let series = self.by_number(histogram, within, &rows)?;
+                self.series(node, within, series, &histogram.order, histogram.keyed)
             }
             Bucket::Ranges(ranges) => self.ranges(node, ranges, within, &rows),
             Bucket::Filters(filters) => self.filters(node, filters, within, &rows),
@@ -504,6 +496,21 @@ impl Builder {
         );
         value.insert("buckets".to_owned(), list(objects));
         Ok(Value::Object(value))
+    }
+
+    /// The buckets of a histogram, in the order that is asked for.
+    fn series(
+        &mut self,
+        node: &Node,
+        within: &Level<'_>,
+        series: Series,
+        order: &[(OrderBy, Direction)],
+        keyed: bool,
+    ) -> Result<Value, Fault> {
+        self.spend(series.passed_over)?;
+        let found = self.ordered(series.buckets, order, within)?;
+        let objects = self.objects(node, within, found)?;
+        Ok(shaped(objects, keyed))
     }
 
     fn by_time(

@@ -27,12 +27,15 @@ pub(in crate::pipe) fn parse(
 }
 
 /// Reads a text in quotes from there on; gives where it ends.
-pub(in crate::pipe) fn quoted(text: &str, start: usize) -> Result<(String, usize), Diagnostic> {
-    let context = Context::at(event::Micros(0));
+pub(in crate::pipe) fn quoted(
+    text: &str,
+    start: usize,
+    context: &Context,
+) -> Result<(String, usize), Diagnostic> {
     let mut parser = Parser {
         text,
         at: start,
-        context: &context,
+        context,
         parts: 0,
     };
     parser.skip_spaces();
