@@ -187,11 +187,7 @@ impl Event {
     /// `event.original`: the record's bytes as text, where they are not UTF-8 with U+FFFD in their place.
     #[must_use]
     pub fn original(&self) -> Cow<'_, str> {
-        // Mostly it is UTF-8, which is checked many times faster than it is looked through for what to replace.
-        match std::str::from_utf8(&self.raw) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(&self.raw),
-        }
+        crate::original(&self.raw)
     }
 
     /// Gives the field this one value in place of those that it had. Empty text removes the field.

@@ -45,6 +45,6 @@ pub use entity::{Entity, EntityKind, split_account};
 pub use event::{Event, Value};
 pub use field::{Field, FieldInfo, FieldKind};
 pub use own::{Audit, ClockCause, ClockFinding, Loss, LossCause, OwnRecord};
-pub use record::{BulkItem, Identity, Mark, Origin, Record, Transport};
+pub use record::{BulkItem, Identity, Mark, Origin, Record, Transport, original};
 pub use seq::Seq;
 pub use time::{Clock, ManualClock, Micros, SystemClock};

@@ -1,5 +1,6 @@
 //! The raw bytes of one log message, and how they arrived.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -42,6 +43,16 @@ impl Record {
             item: None,
             raw,
         }
+    }
+}
+
+/// The text of a record's bytes ([`Event::original`](crate::Event::original)): where they are not UTF-8 with U+FFFD in their place.
+#[must_use]
+pub fn original(raw: &[u8]) -> Cow<'_, str> {
+    // Mostly it is UTF-8, which is checked many times faster than it is looked through for what to replace.
+    match std::str::from_utf8(raw) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(raw),
     }
 }
 

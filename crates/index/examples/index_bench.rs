@@ -12,7 +12,8 @@ use index::{
     Depth, EventSource, HistogramRequest, Index, IndexOptions, PartitionSpan, Scope, SearchRequest,
     SourceError, TopRequest,
 };
-use query::{Condition, Expr, Literal, Phrase, Test};
+use jiff::tz::TimeZone;
+use query::{Condition, Expr, Literal, Phrase, Test, TimeStep};
 
 /// Events a batch, as the journal's tail gives them.
 const BATCH: u64 = 1000;
@@ -398,8 +399,8 @@ fn times(index: &Index) -> Result<(), SourceError> {
         let started = Instant::now();
         index.histogram(&HistogramRequest {
             scope: Scope::new(Expr::All),
-            interval: Duration::from_secs(1),
-            offset_seconds: 7 * 3600,
+            step: TimeStep::micros(Micros::PER_SECOND, TimeZone::UTC),
+            split: None,
         })?;
         times.push(started.elapsed());
     }
@@ -409,7 +410,7 @@ fn times(index: &Index) -> Result<(), SourceError> {
         let started = Instant::now();
         index.top(&TopRequest {
             scope: Scope::new(Expr::All),
-            field: Field::SOURCE_IP.into(),
+            fields: vec![Field::SOURCE_IP.into()],
             limit: 10,
         })?;
         times.push(started.elapsed());

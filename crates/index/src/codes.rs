@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use event::{Micros, Value};
+use event::{FieldKind, Micros, Value};
 use hashbrown::HashTable;
 use query::{Cell, Interval, Key, TimeStep};
 use tantivy::columnar::column_values::CompactSpaceU64Accessor;
@@ -21,12 +21,12 @@ use crate::segment::{ColumnValues, Segment};
 #[derive(Clone, Debug)]
 pub(crate) struct Numbered {
     pub(crate) numbers: Values<u64>,
-    meaning: Meaning,
+    pub(crate) meaning: Meaning,
 }
 
 /// What the numbers of a [`Numbered`] stand for.
 #[derive(Clone)]
-enum Meaning {
+pub(crate) enum Meaning {
     /// Places in the sorted list of texts.
     Text(StrColumn),
     /// Whole numbers, in their order.
@@ -62,7 +62,7 @@ impl Numbered {
         let meaning = match values {
             ColumnValues::Absent => return Ok(None),
             ColumnValues::Text(texts) => Meaning::Text(texts.clone()),
-            ColumnValues::Integer(_) if column.kind == event::FieldKind::Date => Meaning::Date,
+            ColumnValues::Integer(_) if column.kind == FieldKind::Date => Meaning::Date,
             ColumnValues::Integer(_) => Meaning::Integer,
             ColumnValues::Address(_) => {
                 let accessor = Arc::clone(&numbers.values);
@@ -75,6 +75,26 @@ impl Numbered {
         Ok(Some(Self { numbers, meaning }))
     }
 
+    /// What stands for the value of a number in every segment, where it is no text.
+    pub(crate) fn bits(&self, number: u64) -> u128 {
+        match &self.meaning {
+            Meaning::Address(space) => {
+                space.compact_to_u128(u32::try_from(number).unwrap_or(u32::MAX))
+            }
+            Meaning::Text(_) | Meaning::Integer | Meaning::Date => u128::from(number),
+        }
+    }
+
+    /// The value that those bits stand for in a column of that kind, which is not of texts.
+    pub(crate) fn value_of(kind: FieldKind, bits: u128) -> Value<'static> {
+        let number = || tantivy::u64_to_i64(u64::try_from(bits).unwrap_or(u64::MAX));
+        match kind {
+            FieldKind::Address => Value::Address(Ipv6Addr::from_bits(bits).to_canonical()),
+            FieldKind::Date => Value::Date(Micros(number())),
+            FieldKind::Number | FieldKind::Keyword | FieldKind::Text => Value::Integer(number()),
+        }
+    }
+
     /// Gives `take` the value of a number.
     fn value<T>(&self, number: u64, take: impl FnOnce(Value<'_>) -> T) -> io::Result<T> {
         Ok(match &self.meaning {
@@ -83,13 +103,9 @@ impl Numbered {
                 texts.ord_to_str(number, &mut text)?;
                 take(Value::Text(&text))
             }
-            Meaning::Integer => take(Value::Integer(tantivy::u64_to_i64(number))),
-            Meaning::Date => take(Value::Date(Micros(tantivy::u64_to_i64(number)))),
-            Meaning::Address(space) => {
-                let compact = u32::try_from(number).unwrap_or(u32::MAX);
-                let address = Ipv6Addr::from_bits(space.compact_to_u128(compact));
-                take(Value::Address(address.to_canonical()))
-            }
+            Meaning::Integer => take(Self::value_of(FieldKind::Number, self.bits(number))),
+            Meaning::Date => take(Self::value_of(FieldKind::Date, self.bits(number))),
+            Meaning::Address(_) => take(Self::value_of(FieldKind::Address, self.bits(number))),
         })
     }
 }

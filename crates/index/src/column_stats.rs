@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use event::{Event, Field, Seq};
-use query::{COMBINATIONS_MAX, Cell, Expr, Function, Groups, Key, PipeError, RowId, Stats, Test};
+use query::{
+    COMBINATIONS_MAX, Cell, Expr, Function, Groups, Key, Memory, PipeError, RowId, Stats, Test,
+};
 
 use crate::bits::Bits;
 use crate::codes::{Coded, Coder};
@@ -14,6 +16,7 @@ use crate::scope::{SearchError, depth_of};
 use crate::segment::Segment;
 use crate::source::EventSource;
 use crate::stats::{column, column_of_key};
+use crate::value_counts::ValueCounts;
 
 /// Documents of a block: what is worked on fits into the caches nearest to the core.
 const BLOCK: usize = 4096;
@@ -36,6 +39,8 @@ pub(crate) struct ColumnStats {
     /// Numbers of the aggregates that count events.
     counting: Vec<usize>,
     aggregates: Vec<OfColumn>,
+    /// Where events are counted by the values of one field and that is all.
+    values: Option<ValueCounts>,
     block: Block,
 }
 
@@ -96,7 +101,7 @@ impl From<PipeError> for Stop {
 
 impl ColumnStats {
     /// `None` where columns do not hold all that it asks about.
-    pub(crate) fn new(stats: &Stats) -> Option<Self> {
+    pub(crate) fn new(stats: &Stats, memory: &Memory) -> Option<Self> {
         let keys: Option<Vec<KeyCodes>> = stats.by.iter().map(KeyCodes::new).collect();
         let keys = keys?;
         let (mut counting, mut aggregates) = (Vec::new(), Vec::new());
@@ -118,7 +123,12 @@ impl ColumnStats {
                 });
             }
         }
+        let values = match stats.by.as_slice() {
+            [Key::Field(field)] if aggregates.is_empty() => column(field),
+            _ => None,
+        };
         Some(Self {
+            values: values.map(|column| ValueCounts::new(column, memory.clone())),
             joined: keys.iter().skip(1).map(|_| Joined::default()).collect(),
             keys,
             rows: Vec::new(),
@@ -127,6 +137,12 @@ impl ColumnStats {
             aggregates,
             block: Block::default(),
         })
+    }
+
+    /// The columns that hold all that it asks about, if they do.
+    pub(crate) fn columns_of(stats: &Stats) -> Option<Vec<Column>> {
+        let reads = Self::new(stats, &Memory::new(0))?;
+        Some(reads.columns())
     }
 
     /// The columns that it reads.
@@ -161,6 +177,11 @@ impl ColumnStats {
         if docs.is_empty() {
             return Ok(());
         }
+        if let Some(values) = &mut self.values
+            && values.add(segment, docs)??
+        {
+            return Ok(());
+        }
         for key in &mut self.keys {
             key.begin(segment, docs, source)?;
         }
@@ -180,6 +201,22 @@ impl ColumnStats {
             }
         }
         Ok(())
+    }
+
+    /// Adds what another thread has counted and not yet put into groups.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<(), PipeError> {
+        match (&mut self.values, other.values) {
+            (Some(values), Some(more)) => values.merge(more),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts what was counted and is not in the groups yet into them.
+    pub(crate) fn finish(self, groups: &mut Groups) -> Result<(), PipeError> {
+        match self.values {
+            Some(values) => values.finish(&self.counting, groups),
+            None => Ok(()),
+        }
     }
 
     fn count_blocks(

@@ -3,34 +3,39 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use event::{Event, Field, FieldKind, Micros, Value};
+use event::{Field, Micros};
+use query::{Cell, FieldName, Groups, Key, Stats, TimeStep};
 
-use crate::bits::Bits;
-use crate::run::{Collector, Run};
-use crate::schema::Layout;
+use crate::run::Run;
 use crate::scope::{Covered, Scope, SearchError};
 use crate::search::Total;
-use crate::segment::{ColumnValues, Segment};
 use crate::state::Shared;
-
-/// How many buckets a histogram has at most; events of further ones are counted as `other`.
-pub const BUCKETS_MAX: usize = 10_000;
+use crate::stats::counted;
 
 /// A question for counts over time.
 #[derive(Clone, Debug)]
 pub struct HistogramRequest {
     /// Which events.
     pub scope: Scope,
-    /// The width of a bucket; at least a millisecond.
-    pub interval: Duration,
-    /// The zone whose midnight buckets begin at, in seconds east of UTC.
-    pub offset_seconds: i32,
+    /// The spans of time that are counted.
+    pub step: TimeStep,
+    /// Counts apart for the most frequent values of a field.
+    pub split: Option<Split>,
 }
 
-/// How many events there are in one interval.
+/// By what counts over time are split.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// The field.
+    pub field: FieldName,
+    /// How many of its values get a series of their own.
+    pub values: usize,
+}
+
+/// How many events there are in one span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// The beginning of the interval.
+    /// The beginning of the span.
     pub start: Micros,
     /// Events with `@timestamp` in it.
     pub count: u64,
@@ -41,7 +46,9 @@ pub struct Bucket {
 pub struct Histogram {
     /// The buckets that are not empty, ascending.
     pub buckets: Vec<Bucket>,
-    /// Events without `@timestamp`, or beyond [`BUCKETS_MAX`] buckets.
+    /// Where it is split: the most frequent values, then what has no value, then all other values.
+    pub series: Vec<Series>,
+    /// Events without `@timestamp`.
     pub other: u64,
     /// All events that match.
     pub total: Total,
@@ -51,108 +58,103 @@ pub struct Histogram {
     pub took: Duration,
 }
 
+/// Counts over time of a part of the events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// What is counted.
+    pub of: SeriesOf,
+    /// The buckets that are not empty, ascending. An event with several values counts for each.
+    pub buckets: Vec<Bucket>,
+}
+
+/// What a series counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeriesOf {
+    /// Events with this value.
+    Value(String),
+    /// Events without a value.
+    Missing,
+    /// Events with other values.
+    Others,
+}
+
 pub(crate) fn histogram(
     shared: &Shared,
     request: &HistogramRequest,
 ) -> Result<Histogram, SearchError> {
     let mut run = Run::new(shared, &request.scope);
-    let interval = i64::try_from(request.interval.as_micros()).unwrap_or(i64::MAX);
-    let mut counts = Counts {
-        interval: interval.max(1000),
-        offset: i64::from(request.offset_seconds) * Micros::PER_SECOND,
-        buckets: BTreeMap::new(),
-        last: (0, 0),
-        other: 0,
-        total: 0,
+    let time = Key::Time {
+        field: Field::TIMESTAMP.into(),
+        step: request.step.clone(),
     };
-    run.collect(&mut counts)?;
-    counts.flush();
-    let buckets = counts.buckets.into_iter();
+    let mut stats = vec![Stats::count_by(vec![time.clone()])];
+    let split = request.split.as_ref();
+    stats.extend(split.map(|split| Stats::count_by(vec![time, Key::Field(split.field.clone())])));
+    let counted = counted(&mut run, &*shared.source, stats.into_iter())?;
+    let groups = counted.groups?;
+    let mut counts = BTreeMap::new();
+    let mut other = 0;
+    for (keys, count) in groups.first().into_iter().flat_map(Groups::counts) {
+        match keys {
+            [Cell::Date(start)] => *counts.entry(*start).or_default() += count,
+            _ => other += count,
+        }
+    }
+    let series = groups.get(1).zip(split);
     Ok(Histogram {
-        buckets: buckets
-            .map(|(start, count)| Bucket {
-                start: Micros(start),
-                count,
-            })
-            .collect(),
-        other: counts.other,
-        total: Total::of(counts.total, run.complete),
+        buckets: buckets(counts),
+        series: series.map_or_else(Vec::new, |(groups, split)| apart(groups, split.values)),
+        other,
+        total: Total::of(counted.total, run.complete),
         took: run.elapsed(),
         covered: run.covered,
     })
 }
 
-struct Counts {
-    interval: i64,
-    offset: i64,
-    buckets: BTreeMap<i64, u64>,
-    /// The bucket of the last event and its count, not yet among the others: neighbours mostly share one.
-    last: (i64, u64),
-    other: u64,
-    total: u64,
-}
-
-impl Counts {
-    fn add(&mut self, at: i64) {
-        let local = at.saturating_add(self.offset);
-        let start = local - local.rem_euclid(self.interval);
-        let start = start.saturating_sub(self.offset);
-        if start != self.last.0 {
-            self.flush();
-            self.last.0 = start;
-        }
-        self.last.1 += 1;
-    }
-
-    fn flush(&mut self) {
-        let (start, count) = self.last;
-        self.last.1 = 0;
-        if count == 0 {
-            return;
-        }
-        if self.buckets.len() >= BUCKETS_MAX && !self.buckets.contains_key(&start) {
-            self.other += count;
-            return;
-        }
-        *self.buckets.entry(start).or_default() += count;
-    }
-}
-
-impl Collector for Counts {
-    fn event(&mut self, event: &Event) -> Result<(), SearchError> {
-        self.total += 1;
-        let dates = event
-            .values(Field::TIMESTAMP)
-            .map(|value| value.typed(FieldKind::Date));
-        let date = dates.filter_map(|value| match value {
-            Value::Date(at) => Some(at),
-            _ => None,
-        });
-        match { date }.next() {
-            Some(at) => self.add(at.0),
-            None => self.other += 1,
-        }
-        Ok(())
-    }
-
-    fn docs(&mut self, segment: &Segment, docs: &Bits) -> Result<(), SearchError> {
-        let count = docs.count();
-        self.total += count;
-        if count == 0 {
-            return Ok(());
-        }
-        let column = Layout::get().column(Field::TIMESTAMP);
-        let values = column.map(|column| segment.column(column)).transpose()?;
-        let Some(ColumnValues::Integer(values)) = values else {
-            self.other += count;
-            return Ok(());
+/// The series of rows that are counted by time and value.
+fn apart(groups: &Groups, most: usize) -> Vec<Series> {
+    let mut by_value: BTreeMap<Vec<u8>, (&Cell, u64, BTreeMap<Micros, u64>)> = BTreeMap::new();
+    for (keys, count) in groups.counts() {
+        let [Cell::Date(start), cell] = keys else {
+            continue;
         };
-        for doc in docs.ascending() {
-            match values.first(doc) {
-                Some(at) => self.add(at),
-                None => self.other += 1,
+        let (_, all, counts) = by_value
+            .entry(cell.key())
+            .or_insert_with(|| (cell, 0, BTreeMap::new()));
+        *all += count;
+        *counts.entry(*start).or_default() += count;
+    }
+    let mut values: Vec<_> = by_value.into_values().collect();
+    // Stable, so that equally frequent ones stay in the order of their keys.
+    values.sort_by_key(|(_, all, _)| std::cmp::Reverse(*all));
+    let (mut series, mut missing, mut others) = (Vec::new(), None, BTreeMap::new());
+    for (cell, _, counts) in values {
+        match cell.value() {
+            None => missing = Some(counts),
+            Some(value) if series.len() < most => series.push(Series {
+                of: SeriesOf::Value(value.to_text().into_owned()),
+                buckets: buckets(counts),
+            }),
+            Some(_) => {
+                for (start, count) in counts {
+                    *others.entry(start).or_default() += count;
+                }
             }
         }
-        Ok(())
     }
+    let missing = missing.map(|counts| (SeriesOf::Missing, counts));
+    let others = (!others.is_empty()).then_some((SeriesOf::Others, others));
+    let rest = missing.into_iter().chain(others);
+    series.extend(rest.map(|(of, counts)| Series {
+        of,
+        buckets: buckets(counts),
+    }));
+    series
+}
+
+fn buckets(counts: BTreeMap<Micros, u64>) -> Vec<Bucket> {
+    let counts = counts.into_iter();
+    counts
+        .map(|(start, count)| Bucket { start, count })
+        .collect()
 }

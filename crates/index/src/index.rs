@@ -23,7 +23,7 @@ use crate::source::{Depth, EventSource};
 use crate::state::{Fresh, Shared, State};
 use crate::stats::{self, StatsRequest, Tables};
 use crate::status::IndexStatus;
-use crate::top::{self, Top, TopRequest};
+use crate::top::{self, TopRequest, Tops};
 use crate::{commit, merge};
 
 /// How an index works.
@@ -271,11 +271,11 @@ impl Index {
         stats::stats(&self.shared, request)
     }
 
-    /// The most frequent values of a field. Fields that are no columns are read from the events.
+    /// The most frequent values of fields, in one pass. Fields that are no columns are read from the events.
     ///
     /// # Errors
     /// See [`SearchError`].
-    pub fn top(&self, request: &TopRequest) -> Result<Top, SearchError> {
+    pub fn top(&self, request: &TopRequest) -> Result<Tops, SearchError> {
         top::top(&self.shared, request)
     }
 

@@ -92,6 +92,7 @@ mod status;
 mod tokenizer;
 mod top;
 mod trace;
+mod value_counts;
 mod words;
 
 pub use each::{Each, Wanted};
@@ -100,7 +101,7 @@ pub use explain::{
     Answered, Execution, ExplainRequest, Explained, ExplainedPartition, ExplainedSegment,
     ExplainedTest, Foreseen, RuledOut, Running,
 };
-pub use histogram::{BUCKETS_MAX, Bucket, Histogram, HistogramRequest};
+pub use histogram::{Bucket, Histogram, HistogramRequest, Series, SeriesOf, Split};
 pub use index::{ClosedError, Index, IndexOptions, OpenError};
 pub use reindex::{ReindexError, Reindexed};
 pub use run::Spent;
@@ -109,5 +110,5 @@ pub use search::{Counting, Cursor, CursorError, SearchRequest, SearchResult, Tot
 pub use source::{Depth, EventSource, PartitionSpan, SourceError};
 pub use stats::{StatsRequest, Tables};
 pub use status::{IndexStatus, PartitionStatus};
-pub use top::{Top, TopRequest, TopValue, VALUES_MAX};
+pub use top::{Top, TopRequest, TopValue, Tops};
 pub use trace::{Means, Why};

@@ -130,6 +130,48 @@ impl Division {
 /// How many events are asked at once, at first and at most.
 const CHUNK_MIN: usize = 256;
 const CHUNK_MAX: usize = 8192;
+/// The same where raw bytes suffice: no event is kept meanwhile, and a block that two chunks share is read twice.
+const RAW_CHUNK_MAX: usize = 8 * CHUNK_MAX;
+
+/// Events that were asked.
+struct Asked<T> {
+    count: u64,
+    /// Of their raw texts.
+    bytes: u64,
+    matching: Vec<T>,
+}
+
+impl Asked<Event> {
+    fn of(expr: &Expr, mut events: Vec<Event>) -> Self {
+        let count = events.len() as u64;
+        let bytes = events.iter().map(|event| event.raw().len() as u64).sum();
+        events.retain(|event| query::matches(expr, event));
+        Self {
+            count,
+            bytes,
+            matching: events,
+        }
+    }
+}
+
+impl Asked<Seq> {
+    /// Asks raw bytes alone.
+    fn of_raws(expr: &Expr, seqs: &[Seq], source: &dyn EventSource) -> Result<Self, SourceError> {
+        let mut asked = Self {
+            count: 0,
+            bytes: 0,
+            matching: Vec::new(),
+        };
+        source.raws(seqs, &mut |seq, raw| {
+            asked.count += 1;
+            asked.bytes += raw.len() as u64;
+            if query::matches_raw(expr, seq, raw) {
+                asked.matching.push(seq);
+            }
+        })?;
+        Ok(asked)
+    }
+}
 
 /// A search that is going on.
 pub(crate) struct Run<'a> {
@@ -138,7 +180,7 @@ pub(crate) struct Run<'a> {
     expr: Expr,
     depth: Depth,
     fresh_depth: Depth,
-    scope: &'a Scope,
+    pub(crate) scope: &'a Scope,
     threads: usize,
     started: Instant,
     /// Bytes of raw text, by all threads of the search.
@@ -431,14 +473,16 @@ impl<'a> Run<'a> {
                 _ => 0,
             };
             let mut found = sure.between(start, end);
-            let events = self.ask(segment, &chunk, depth)?;
-            for event in events.iter().rev() {
-                found.insert(segment.first_from(event.seq()));
-                if by_event {
-                    collector.event(event)?;
+            if by_event {
+                let events = self.ask(segment, &chunk, depth)?;
+                events
+                    .iter()
+                    .rev()
+                    .try_for_each(|event| collector.event(event))?;
+            } else {
+                for seq in self.meeting(segment, &chunk, depth)? {
+                    found.insert(segment.first_from(seq));
                 }
-            }
-            if !by_event {
                 collector.docs(segment, &found)?;
             }
             if start == 0 {
@@ -451,7 +495,10 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             end = start;
-            size = (size * 4).min(CHUNK_MAX);
+            size = (size * 4).min(match depth {
+                Depth::Raw => RAW_CHUNK_MAX,
+                Depth::Core | Depth::Full => CHUNK_MAX,
+            });
         }
     }
 
@@ -462,38 +509,55 @@ impl<'a> Run<'a> {
         docs: &[u32],
         depth: Depth,
     ) -> Result<Vec<Event>, SearchError> {
-        let seqs: Vec<Seq> = docs.iter().rev().map(|doc| segment.seq(*doc)).collect();
-        let source = self.source;
-        let size = seqs.len().div_ceil(self.threads).max(CHUNK_MIN);
-        let pieces = seqs
-            .chunks(size)
-            .map(|seqs| move || source.events(seqs, depth));
-        self.matching(pieces)
+        let (source, expr) = (self.source, self.expr.clone());
+        self.share_out(segment, docs, |seqs| {
+            Ok(Asked::of(&expr, source.events(seqs, depth)?))
+        })
     }
 
-    /// Reads pieces, each in a thread, and keeps the events that match.
-    fn matching<F>(&mut self, pieces: impl Iterator<Item = F>) -> Result<Vec<Event>, SearchError>
+    /// Asks the events of these documents, which descend; gives the Seqs of those that match, ascending.
+    fn meeting(
+        &mut self,
+        segment: &Segment,
+        docs: &[u32],
+        depth: Depth,
+    ) -> Result<Vec<Seq>, SearchError> {
+        if depth > Depth::Raw {
+            let events = self.ask(segment, docs, depth)?;
+            return Ok(events.iter().map(Event::seq).collect());
+        }
+        let (source, expr) = (self.source, self.expr.clone());
+        self.share_out(segment, docs, |seqs| Asked::of_raws(&expr, seqs, source))
+    }
+
+    /// Asks pieces of these documents, which descend, each in a thread.
+    fn share_out<T: Send>(
+        &mut self,
+        segment: &Segment,
+        docs: &[u32],
+        ask: impl Fn(&[Seq]) -> Result<Asked<T>, SourceError> + Sync,
+    ) -> Result<Vec<T>, SearchError> {
+        let seqs: Vec<Seq> = docs.iter().rev().map(|doc| segment.seq(*doc)).collect();
+        let size = seqs.len().div_ceil(self.threads).max(CHUNK_MIN);
+        let ask = &ask;
+        let pieces = seqs.chunks(size).map(|seqs| move || ask(seqs));
+        self.in_threads(pieces)
+    }
+
+    /// Asks pieces, each in a thread, and keeps what matches.
+    fn in_threads<T: Send, F>(
+        &mut self,
+        pieces: impl Iterator<Item = F>,
+    ) -> Result<Vec<T>, SearchError>
     where
-        F: Fn() -> Result<Vec<Event>, SourceError> + Send,
+        F: Fn() -> Result<Asked<T>, SourceError> + Send,
     {
-        let expr = &self.expr;
         let started = Instant::now();
-        let read = |piece: F| -> Result<(u64, u64, Vec<Event>), SourceError> {
-            let mut events = piece()?;
-            let count = events.len() as u64;
-            let bytes = events.iter().map(|event| event.raw().len() as u64).sum();
-            events.retain(|event| query::matches(expr, event));
-            Ok((count, bytes, events))
-        };
         let mut pieces: Vec<F> = pieces.collect();
         let own = pieces.pop();
         let results = std::thread::scope(|scope| {
-            let read = &read;
-            let threads: Vec<_> = pieces
-                .into_iter()
-                .map(|piece| scope.spawn(move || read(piece)))
-                .collect();
-            let own = own.map(read);
+            let threads: Vec<_> = pieces.into_iter().map(|piece| scope.spawn(piece)).collect();
+            let own = own.map(|piece| piece());
             let joined = threads.into_iter().map(|thread| match thread.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -501,11 +565,11 @@ impl<'a> Run<'a> {
             joined.chain(own).collect::<Result<Vec<_>, _>>()
         });
         let mut all = Vec::new();
-        for (count, bytes, events) in results.map_err(SearchError::Source)? {
-            self.spent.events += count;
-            self.spent.bytes += bytes;
-            self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
-            all.extend(events);
+        for asked in results.map_err(SearchError::Source)? {
+            self.spent.events += asked.count;
+            self.spent.bytes += asked.bytes;
+            self.bytes_read.fetch_add(asked.bytes, Ordering::Relaxed);
+            all.extend(asked.matching);
         }
         self.spent.asking += started.elapsed();
         Ok(all)
@@ -530,13 +594,16 @@ impl<'a> Run<'a> {
             let step = (end + 1 - start)
                 .div_ceil(self.threads as u64)
                 .max(CHUNK_MIN as u64);
-            let source = self.source;
-            let pieces = (start..=end).step_by(usize::try_from(step).unwrap_or(CHUNK_MAX));
-            let pieces = pieces.map(|low| {
+            let (source, expr) = (self.source, self.expr.clone());
+            let ask = |low: u64| -> Result<Asked<Event>, SourceError> {
                 let high = end.min(low + step - 1);
-                move || source.span(Seq(low), Seq(high), depth)
-            });
-            for event in self.matching(pieces)?.iter().rev() {
+                let events = source.span(Seq(low), Seq(high), depth)?;
+                Ok(Asked::of(&expr, events))
+            };
+            let pieces = (start..=end).step_by(usize::try_from(step).unwrap_or(CHUNK_MAX));
+            let ask = &ask;
+            let pieces = pieces.map(|low| move || ask(low));
+            for event in self.in_threads(pieces)?.iter().rev() {
                 collector.event(event)?;
             }
             collector.pass_on()?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use event::{Field, Micros, Seq};
-use query::{Bound, Condition, Expr, Literal, Range, Test};
+use query::{Bound, Condition, Expr, Literal, Memory, PipeError, Range, Test};
 use serde::Serialize;
 
 use crate::evaluate::Way;
@@ -62,20 +62,23 @@ impl Scope {
 }
 
 /// How much one search may spend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     /// Time from its start.
     pub time: Duration,
     /// Bytes of raw text that it reads to ask events themselves.
     pub bytes: u64,
+    /// What the rows that it counts may take.
+    pub rows: Memory,
 }
 
 impl Default for Budget {
-    /// 30 s, as long as a person waits; 4 GiB, about what two cores read in that time.
+    /// 30 s, as long as a person waits; 4 GiB, about what two cores read in that time; 128 MiB, some two million addresses.
     fn default() -> Self {
         Self {
             time: Duration::from_secs(30),
             bytes: 4 << 30,
+            rows: Memory::new(128 << 20),
         }
     }
 }
@@ -123,6 +126,9 @@ pub enum SearchError {
     /// The cursor belongs to another query.
     #[error("the cursor belongs to another query: begin again without it")]
     Cursor,
+    /// What is counted has more different values than fit into memory.
+    #[error("{0}")]
+    Rows(#[from] PipeError),
 }
 
 /// How much of an event the condition asks for.

@@ -35,6 +35,18 @@ pub trait EventSource: Send + Sync + std::fmt::Debug {
     /// The records cannot be read.
     fn events(&self, seqs: &[Seq], depth: Depth) -> Result<Vec<Event>, SourceError>;
 
+    /// Gives `take` the raw bytes of the records of these Seqs, which ascend; ascending, without those that are no longer
+    /// kept. A source that has them without making events overrides this.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    fn raws(&self, seqs: &[Seq], take: &mut dyn FnMut(Seq, &[u8])) -> Result<(), SourceError> {
+        for event in self.events(seqs, Depth::Raw)? {
+            take(event.seq(), event.raw());
+        }
+        Ok(())
+    }
+
     /// The events from one Seq to another, both included; ascending, without gaps being an error.
     ///
     /// # Errors

@@ -23,8 +23,6 @@ pub struct StatsRequest {
     pub scope: Scope,
     /// What is computed of them: a table each.
     pub stats: Vec<Stats>,
-    /// What all rows together may take.
-    pub memory: Memory,
     /// Which rows of each table are wanted.
     pub wish: Wish,
 }
@@ -46,26 +44,48 @@ pub struct Tables {
 
 pub(crate) fn stats(shared: &Shared, request: &StatsRequest) -> Result<Tables, SearchError> {
     let mut run = Run::new(shared, &request.scope);
-    let groups = request.stats.iter();
-    let groups = groups.map(|stats| Groups::new(stats.clone(), request.memory.clone()));
-    let rows = Rows::new(&*shared.source, groups.collect());
-    let mut parts = run.collect_in_parallel(rows, Rows::fork)?;
-    let mut whole = parts.swap_remove(0);
-    parts.into_iter().for_each(|part| whole.merge(part));
-    let rows = whole.groups.iter().map(Groups::len).collect();
-    let tables = match whole.failed {
-        Some(error) => Err(error),
-        None => {
-            let groups = whole.groups.into_iter();
-            Ok(groups.map(|groups| groups.first(&request.wish)).collect())
-        }
+    let stats = request.stats.iter().cloned();
+    let counted = counted(&mut run, &*shared.source, stats)?;
+    let groups = counted.groups.as_deref().unwrap_or_default();
+    let rows = groups.iter().map(Groups::len).collect();
+    let first = |groups: Vec<Groups>| {
+        let tables = groups.into_iter().map(|groups| groups.first(&request.wish));
+        tables.collect()
     };
     Ok(Tables {
-        tables,
+        tables: counted.groups.map(first),
         rows,
-        total: Total::of(whole.total, run.complete),
+        total: Total::of(counted.total, run.complete),
         took: run.elapsed(),
         covered: run.covered,
+    })
+}
+
+/// Rows of several tables over the same events.
+pub(crate) struct Counted {
+    /// The rows, or why there are none.
+    pub(crate) groups: Result<Vec<Groups>, PipeError>,
+    /// How many events match.
+    pub(crate) total: u64,
+}
+
+/// Counts all that the run finds into rows, segments in parallel.
+pub(crate) fn counted(
+    run: &mut Run<'_>,
+    source: &dyn EventSource,
+    stats: impl Iterator<Item = Stats>,
+) -> Result<Counted, SearchError> {
+    let memory = run.scope.budget.rows.clone();
+    let groups = stats
+        .map(|stats| Groups::new(stats, memory.clone()))
+        .collect();
+    let mut parts = run.collect_in_parallel(Rows::new(source, groups, memory), Rows::fork)?;
+    let mut whole = parts.swap_remove(0);
+    parts.into_iter().for_each(|part| whole.merge(part));
+    whole.finish();
+    Ok(Counted {
+        groups: whole.failed.map_or(Ok(whole.groups), Err),
+        total: whole.total,
     })
 }
 
@@ -77,12 +97,13 @@ struct Rows<'a> {
     columns: Option<Vec<ColumnStats>>,
     /// How much of an event must be known.
     depth: Depth,
+    memory: Memory,
     failed: Option<PipeError>,
     total: u64,
 }
 
 impl<'a> Rows<'a> {
-    fn new(source: &'a dyn EventSource, groups: Vec<Groups>) -> Self {
+    fn new(source: &'a dyn EventSource, groups: Vec<Groups>, memory: Memory) -> Self {
         let stats = groups.iter().map(Groups::stats);
         Self {
             source,
@@ -91,15 +112,19 @@ impl<'a> Rows<'a> {
                 .map(depth_of_stats)
                 .max()
                 .unwrap_or(Depth::Raw),
-            columns: stats.map(ColumnStats::new).collect(),
+            columns: stats
+                .map(|stats| ColumnStats::new(stats, &memory))
+                .collect(),
             groups,
+            memory,
             failed: None,
             total: 0,
         }
     }
 
     fn fork(&self) -> Self {
-        Self::new(self.source, self.groups.iter().map(Groups::fork).collect())
+        let groups = self.groups.iter().map(Groups::fork).collect();
+        Self::new(self.source, groups, self.memory.clone())
     }
 
     fn merge(&mut self, part: Self) {
@@ -108,6 +133,26 @@ impl<'a> Rows<'a> {
         for (groups, more) in self.groups.iter_mut().zip(part.groups) {
             if self.failed.is_none() {
                 self.failed = groups.merge(more).err();
+            }
+        }
+        for (columns, more) in self
+            .columns
+            .iter_mut()
+            .flatten()
+            .zip(part.columns.into_iter().flatten())
+        {
+            if self.failed.is_none() {
+                self.failed = columns.merge(more).err();
+            }
+        }
+    }
+
+    /// Puts what is still counted elsewhere into the rows.
+    fn finish(&mut self) {
+        let columns = self.columns.take().into_iter().flatten();
+        for (columns, groups) in columns.zip(&mut self.groups) {
+            if self.failed.is_none() {
+                self.failed = columns.finish(groups).err();
             }
         }
     }
@@ -168,9 +213,8 @@ impl Wanted {
     /// What [`Index::stats`](crate::Index::stats) reads of events: columns where they hold all that it asks about.
     #[must_use]
     pub fn for_stats(stats: &Stats) -> Self {
-        match ColumnStats::new(stats) {
+        match ColumnStats::columns_of(stats) {
             Some(columns) => {
-                let columns = columns.columns();
                 Self::Columns(columns.into_iter().map(|column| column.field).collect())
             }
             None => Self::Events(depth_of_stats(stats)),

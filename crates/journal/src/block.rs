@@ -382,6 +382,22 @@ impl<'a> Iterator for Encodings<'a> {
     }
 }
 
+/// Seq and raw bytes of each record of an uncompressed payload.
+pub(crate) fn raws<'p>(
+    header: &BlockHeader,
+    payload: &'p [u8],
+) -> impl Iterator<Item = Result<(Seq, &'p [u8]), PayloadError>> {
+    let mut expected = header.first;
+    Encodings::new(payload).map(move |encoding| {
+        let raw = canonical::raw_of(encoding?).ok_or(PayloadError::Record)?;
+        if raw.0 != expected {
+            return Err(PayloadError::Count);
+        }
+        expected = expected.next();
+        Ok(raw)
+    })
+}
+
 /// The records of an uncompressed payload, whose raw bytes share its memory.
 pub(crate) fn records(header: &BlockHeader, payload: Vec<u8>) -> Result<Vec<Record>, PayloadError> {
     let payload = Bytes::from(payload);

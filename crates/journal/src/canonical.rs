@@ -52,6 +52,38 @@ pub(crate) fn encode(record: &Record, seq: Seq, origin: &[u8], to: &mut Vec<u8>)
     to.extend_from_slice(&record.raw);
 }
 
+/// Seq and raw bytes of an encoding, without making a record of it; `None` where it is not readable.
+pub(crate) fn raw_of(encoding: &[u8]) -> Option<(Seq, &[u8])> {
+    let mut cursor = Cursor::new(encoding);
+    if cursor.u8()? != VERSION {
+        return None;
+    }
+    let seq = Seq(cursor.u64()?);
+    // The two times, and the transport.
+    cursor.take(8 + 8 + 1)?;
+    let _listener = cursor.counted()?;
+    let peer_bytes = match cursor.u8()? {
+        0 => 0,
+        4 => 4 + 2,
+        6 => 16 + 2 + 4 + 4,
+        _ => return None,
+    };
+    cursor.take(peer_bytes)?;
+    if cursor.u8()? != 0 {
+        let _identity = cursor.counted()?;
+    }
+    if cursor.u8()? == 1 {
+        let _original_bytes = cursor.u64()?;
+    }
+    let flags = cursor.u8()?;
+    for flag in [ITEM_INDEX, ITEM_ID] {
+        if flags & flag != 0 {
+            let _text = cursor.counted()?;
+        }
+    }
+    Some((seq, cursor.rest()))
+}
+
 /// The receipt time in an encoding; `None` where it is too short.
 pub(crate) fn received_at(encoding: &[u8]) -> Option<Micros> {
     let mut cursor = Cursor::new(encoding);
@@ -370,8 +402,10 @@ mod tests {
         fn a_record_reads_back_as_it_was(records in proptest::collection::vec(any_record(), 1..5)) {
             let mut decoder = Decoder::default();
             for record in records.iter().chain(&records) {
-                prop_assert!(encoded(record).len() + 4 <= size_bound(record));
-                let read = decoder.decode(&encoded(record).into());
+                let encoded = encoded(record);
+                prop_assert!(encoded.len() + 4 <= size_bound(record));
+                prop_assert_eq!(raw_of(&encoded), Some((record.seq, &*record.raw)));
+                let read = decoder.decode(&encoded.into());
                 prop_assert_eq!(read.as_ref(), Some(record));
             }
         }
@@ -388,6 +422,7 @@ mod tests {
             bytes[at] = byte;
             bytes.truncate(end.index(bytes.len()) + 1);
             if let Some(read) = Decoder::default().decode(&bytes.clone().into()) {
+                prop_assert_eq!(raw_of(&bytes), Some((read.seq, &*read.raw)));
                 prop_assert_eq!(encoded(&read), bytes);
             }
         }

@@ -80,6 +80,42 @@ impl Reader {
         Ok(found)
     }
 
+    /// Gives `take` the raw bytes of these Seqs, which must ascend; those that do not exist are left out. Each block is
+    /// read once and nothing is kept of it: for scans, which are twice as fast as with records.
+    ///
+    /// # Errors
+    /// Damage, or a disk that fails. What came before it has been given.
+    pub fn each_raw(
+        &self,
+        seqs: &[Seq],
+        mut take: impl FnMut(Seq, &[u8]),
+    ) -> Result<(), ReadError> {
+        debug_assert!(seqs.is_sorted(), "each_raw takes Seqs in ascending order");
+        let durable = self.durable();
+        let mut left = seqs;
+        while let Some(first) = left.first().filter(|first| **first <= durable) {
+            let read = self.located(*first, |located| {
+                Ok((located.clone(), read_payload(&self.shared, located)?))
+            })?;
+            let Some((located, (header, payload))) = read else {
+                return Ok(());
+            };
+            // Those before the block's first are not kept any more.
+            let of_block = left.partition_point(|seq| *seq <= header.last.min(durable));
+            let (wanted, rest) = left.split_at(of_block);
+            let mut wanted = wanted.iter().copied().peekable();
+            for raw in block::raws(&header, &payload) {
+                let (seq, raw) = raw.map_err(|error| damaged(&located, error.to_string()))?;
+                while wanted.next_if(|next| *next < seq).is_some() {}
+                if wanted.next_if_eq(&seq).is_some() {
+                    take(seq, raw);
+                }
+            }
+            left = rest;
+        }
+        Ok(())
+    }
+
     /// The blocks that hold the Seqs `from` to `to`, both included, ascending; each clipped to that span.
     #[must_use]
     pub fn blocks(&self, from: Seq, to: Seq) -> Vec<BlockRef> {

@@ -73,6 +73,11 @@ fn what_was_appended_is_read_back_after_restarts() {
         let some: Vec<Seq> = (1..=appended).step_by(7).map(Seq).collect();
         let found = reader.get_many(&some).unwrap();
         assert_eq!(found.iter().map(|r| r.seq).collect::<Vec<_>>(), some);
+        let mut raws = Vec::new();
+        let scanned = reader.each_raw(&some, |seq, raw| raws.push((seq, raw.to_vec())));
+        scanned.unwrap();
+        let found = found.iter().map(|r| (r.seq, r.raw.to_vec()));
+        assert_eq!(raws, found.collect::<Vec<_>>());
         assert_eq!(reader.get(Seq(appended + 1)).unwrap(), None);
         let partitions = reader.partitions();
         assert_eq!(partitions.len(), 1);

@@ -91,6 +91,10 @@ impl EventSource for KeptEvents {
         Ok(self.understand(&self.reader.get_many(seqs)?, depth))
     }
 
+    fn raws(&self, seqs: &[Seq], take: &mut dyn FnMut(Seq, &[u8])) -> Result<(), SourceError> {
+        Ok(self.reader.each_raw(seqs, take)?)
+    }
+
     fn span(&self, from: Seq, to: Seq, depth: index::Depth) -> Result<Vec<Event>, SourceError> {
         let mut events = Vec::new();
         for block in self.reader.blocks(from, to) {

@@ -66,7 +66,7 @@ pub use diagnostic::{Code, Diagnostic, Replacement, Severity, Span};
 pub use expr::{Bound, Condition, Expr, FieldName, Range, Regex, Test};
 pub use fold::{TextKey, fold, fold_into, lower, lower_into};
 pub use literal::{Literal, Number};
-pub use matches::matches;
+pub use matches::{matches, matches_raw};
 pub use near::{field_meant, nearest};
 pub use parser::{Answer, Parsed, Subquery, parse};
 pub use pattern::{Pattern, Piece};

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use event::{Event, Field, FieldKind, Value};
+use event::{Event, Field, FieldKind, Seq, Value};
 
 use crate::fold::fold;
 use crate::{Bound, Condition, Expr, FieldName, Literal, Number, Range, Test};
@@ -17,7 +17,21 @@ use crate::{Bound, Condition, Expr, FieldName, Literal, Number, Range, Test};
 #[must_use]
 pub fn matches(expr: &Expr, event: &Event) -> bool {
     let subject = Subject {
-        event,
+        seq: event.seq(),
+        raw: event.raw(),
+        event: Some(event),
+        original: OnceCell::new(),
+    };
+    subject.matches(expr)
+}
+
+/// The same for an event of which nothing is known but Seq and raw bytes: it has no other field.
+#[must_use]
+pub fn matches_raw(expr: &Expr, seq: Seq, raw: &[u8]) -> bool {
+    let subject = Subject {
+        seq,
+        raw,
+        event: None,
         original: OnceCell::new(),
     };
     subject.matches(expr)
@@ -25,7 +39,9 @@ pub fn matches(expr: &Expr, event: &Event) -> bool {
 
 /// An event that is being asked; its text is made at most once, and only when a test wants it.
 struct Subject<'a> {
-    event: &'a Event,
+    seq: Seq,
+    raw: &'a [u8],
+    event: Option<&'a Event>,
     original: OnceCell<Cow<'a, str>>,
 }
 
@@ -44,19 +60,24 @@ impl Subject<'_> {
     }
 
     fn original(&self) -> &str {
-        self.original.get_or_init(|| self.event.original())
+        self.original.get_or_init(|| event::original(self.raw))
     }
 
     fn field_meets(&self, field: &FieldName, condition: &Condition) -> bool {
-        let meets = |value| condition.meets(field, value);
+        let meets = |value: Value<'_>| condition.meets(field, value);
         match field.known() {
             Some(Field::EVENT_ORIGINAL) => meets(Value::Text(self.original())),
             Some(Field::NHATKY_SEQ) => {
-                let seq = i64::try_from(self.event.seq().0).unwrap_or(i64::MAX);
+                let seq = i64::try_from(self.seq.0).unwrap_or(i64::MAX);
                 meets(Value::Integer(seq))
             }
-            Some(known) => self.event.values(known).any(meets),
-            None => self.event.values_named(field.name()).any(meets),
+            Some(known) => self
+                .event
+                .is_some_and(|event| event.values(known).any(meets)),
+            None => {
+                let named = |event: &Event| event.values_named(field.name()).any(meets);
+                self.event.is_some_and(named)
+            }
         }
     }
 }

@@ -163,6 +163,23 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// The column of [`Stats::count_by`].
+    pub const COUNT: &'static str = "count";
+
+    /// How many events there are by these keys.
+    #[must_use]
+    pub fn count_by(by: Vec<Key>) -> Self {
+        let count = Aggregate {
+            function: Function::Count,
+            field: None,
+            name: Self::COUNT.into(),
+        };
+        Self {
+            aggregates: vec![count],
+            by,
+        }
+    }
+
     /// The fields that it asks about.
     #[must_use]
     pub fn fields(&self) -> Vec<FieldName> {

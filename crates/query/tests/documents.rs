@@ -60,7 +60,10 @@ fn every_example_of_the_documents_is_a_query() {
         for line in lines {
             let pipeline = parse_pipeline(line, &context).into_result();
             let pipeline = pipeline.unwrap_or_else(|wrong| panic!("{line}: {wrong:?}"));
-            assert!(PipeRun::new(&pipeline.stages, 1 << 20).is_some(), "{line}");
+            assert!(
+                PipeRun::new(&pipeline.stages, query::Memory::new(1 << 20)).is_some(),
+                "{line}"
+            );
             examples += 1;
         }
     }

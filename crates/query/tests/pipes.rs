@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use event::{Event, Field, Micros, Seq};
 use proptest::prelude::*;
-use query::{Context, Expr, Flow, PipeError, PipeRun, Severity, Table, parse_pipeline};
+use query::{Context, Expr, Flow, Memory, PipeError, PipeRun, Severity, Table, parse_pipeline};
 
 const MEMORY: usize = 64 << 20;
 
@@ -55,7 +55,7 @@ fn run(text: &str, events: &[Event], memory: usize) -> Result<Table, PipeError> 
 fn begun(text: &str, memory: usize) -> (Expr, PipeRun) {
     let context = Context::at(Micros(0));
     let pipeline = parse_pipeline(text, &context).into_result().expect(text);
-    let run = PipeRun::new(&pipeline.stages, memory).expect("a table");
+    let run = PipeRun::new(&pipeline.stages, Memory::new(memory)).expect("a table");
     (pipeline.filter, run)
 }
 
@@ -266,7 +266,7 @@ proptest! {
             prop_assert!(found.span.start <= found.span.end && found.span.end <= text.len());
         }
         if let Ok(pipeline) = parsed.into_result()
-            && let Some(mut run) = PipeRun::new(&pipeline.stages, MEMORY)
+            && let Some(mut run) = PipeRun::new(&pipeline.stages, Memory::new(MEMORY))
         {
             for event in logins() {
                 run.push(&event).unwrap();
@@ -495,7 +495,7 @@ fn the_first_rows_are_those_of_the_whole_table_sorted() {
             let [query::Stage::Stats(stats), rest @ ..] = pipeline.stages.as_slice() else {
                 panic!("{text} begins with stats");
             };
-            let mut groups = query::Groups::new(stats.clone(), query::Memory::new(MEMORY));
+            let mut groups = query::Groups::new(stats.clone(), Memory::new(MEMORY));
             for event in logins() {
                 groups.push(&event).expect("small");
             }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use event::{Entity, EntityKind, Event, Field, Micros, Value};
 use index::{
-    Bucket, Cancel, Covered, HistogramRequest, Index, Scope, SearchError, SearchRequest,
+    Bucket, Cancel, Covered, HistogramRequest, Index, Scope, SearchError, SearchRequest, Top,
     TopRequest, TopValue, Total, Wanted,
 };
-use query::{Condition, Expr, Literal, Pattern, Piece};
+use query::{Condition, Expr, Literal, Pattern, Piece, TimeStep};
 
 use crate::searches::Deadline;
 
@@ -102,15 +102,14 @@ pub(crate) struct EntityHistory {
     pub(crate) covered: Covered,
 }
 
-/// Gathers the history; `interval` says how wide the buckets of a span are, which begin at midnight `offset_seconds` east
-/// of UTC.
+/// Gathers the history; `interval` says how wide the buckets of a span are, `step` which spans of that width are counted.
 pub(crate) fn gather(
     index: &Index,
     asked: &EntityQuestion,
     deadline: &Deadline,
     cancel: &Cancel,
     interval: fn(Micros, Micros) -> Duration,
-    offset_seconds: i32,
+    step: impl Fn(Duration) -> TimeStep,
 ) -> Result<EntityHistory, SearchError> {
     let mut gathering = Gathering {
         index,
@@ -123,22 +122,32 @@ pub(crate) fn gather(
     let found = index.search(&SearchRequest::new(gathering.scope(), EVENTS))?;
     gathering.note(found.total);
     let seen = gathering.seen()?;
+    let tops = gathering.tops()?;
+    let most = |field: Field| {
+        let mut values = tops.get(&field).cloned().unwrap_or_default();
+        values.truncate(VALUES);
+        values
+    };
+    let counterparts = |kind: EntityKind| counterparts(&asked.entity, kind, &tops);
     let history = EntityHistory {
         newest: found.hits,
         seen,
-        classes: gathering.top(Field::NHATKY_CLASS, VALUES)?,
-        outcomes: gathering.top(Field::EVENT_OUTCOME, VALUES)?,
-        sources: gathering.top(Field::NHATKY_SOURCE, VALUES)?,
-        products: gathering.top(Field::NHATKY_PRODUCT, VALUES)?,
-        users: gathering.counterparts(EntityKind::User)?,
-        addresses: gathering.counterparts(EntityKind::Address)?,
-        hosts: gathering.counterparts(EntityKind::Host)?,
+        classes: most(Field::NHATKY_CLASS),
+        outcomes: most(Field::EVENT_OUTCOME),
+        sources: most(Field::NHATKY_SOURCE),
+        products: most(Field::NHATKY_PRODUCT),
+        users: counterparts(EntityKind::User),
+        addresses: counterparts(EntityKind::Address),
+        hosts: counterparts(EntityKind::Host),
         interval: seen.map_or(Duration::ZERO, |(first, last)| interval(first, last)),
         over_time: Vec::new(),
         covered: found.covered,
         total: found.total,
     };
-    let over_time = gathering.over_time(history.interval, offset_seconds)?;
+    let over_time = match history.interval {
+        Duration::ZERO => Vec::new(),
+        interval => gathering.over_time(step(interval))?,
+    };
     let total = match history.total {
         Total::Exactly(count) if !gathering.complete => Total::AtLeast(count),
         total => total,
@@ -175,44 +184,26 @@ impl Gathering<'_> {
         self.complete &= matches!(total, Total::Exactly(_));
     }
 
-    fn top(&mut self, field: Field, limit: usize) -> Result<Vec<TopValue>, SearchError> {
-        let top = self.index.top(&TopRequest {
+    /// The most frequent values of each field that is shown, and of those in which counterparts are.
+    fn tops(&mut self) -> Result<BTreeMap<Field, Vec<TopValue>>, SearchError> {
+        let counterparts = [EntityKind::User, EntityKind::Address, EntityKind::Host];
+        let shown = [
+            Field::NHATKY_CLASS,
+            Field::EVENT_OUTCOME,
+            Field::NHATKY_SOURCE,
+            Field::NHATKY_PRODUCT,
+        ];
+        let counterparts = counterparts.into_iter().flat_map(counterpart_fields);
+        let counterparts = counterparts.copied();
+        let fields: Vec<Field> = shown.into_iter().chain(counterparts).collect();
+        let found = self.index.top(&TopRequest {
             scope: self.scope(),
-            field: field.into(),
-            limit,
+            fields: fields.iter().map(|field| (*field).into()).collect(),
+            limit: COUNTERPARTS,
         })?;
-        self.note(top.total);
-        Ok(top.values)
-    }
-
-    /// The others of that kind in its events, the most frequent first. In how many values, not events: both ends of a
-    /// connection may name one.
-    fn counterparts(&mut self, kind: EntityKind) -> Result<Vec<TopValue>, SearchError> {
-        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        for field in counterpart_fields(kind) {
-            for value in self.top(*field, COUNTERPARTS)? {
-                if !self.is_itself(kind, &value.value) {
-                    *counts.entry(value.value).or_default() += value.count;
-                }
-            }
-        }
-        let values = counts.into_iter();
-        let mut values: Vec<_> = values
-            .map(|(value, count)| TopValue { value, count })
-            .collect();
-        // Stable, so that equally frequent ones stay in the order of their texts.
-        values.sort_by_key(|value| std::cmp::Reverse(value.count));
-        values.truncate(VALUES);
-        Ok(values)
-    }
-
-    fn is_itself(&self, kind: EntityKind, value: &str) -> bool {
-        let entity = match kind {
-            EntityKind::User => Entity::user(value),
-            EntityKind::Address => value.parse().ok().map(Entity::address),
-            EntityKind::Host => Entity::host(value),
-        };
-        entity.as_ref() == Some(&self.asked.entity)
+        self.note(found.total);
+        let values = found.tops.into_iter().map(|Top { values, .. }| values);
+        Ok(fields.into_iter().zip(values).collect())
     }
 
     /// The least and the greatest `@timestamp`, from its column.
@@ -232,22 +223,51 @@ impl Gathering<'_> {
         Ok(seen)
     }
 
-    fn over_time(
-        &mut self,
-        interval: Duration,
-        offset_seconds: i32,
-    ) -> Result<Vec<Bucket>, SearchError> {
-        if interval.is_zero() {
-            return Ok(Vec::new());
-        }
+    fn over_time(&mut self, step: TimeStep) -> Result<Vec<Bucket>, SearchError> {
         let counts = self.index.histogram(&HistogramRequest {
             scope: self.scope(),
-            interval,
-            offset_seconds,
+            step,
+            split: None,
         })?;
         self.note(counts.total);
         Ok(counts.buckets)
     }
+}
+
+/// The others of that kind in the events of an entity, the most frequent first. In how many values, not events: both ends
+/// of a connection may name one.
+fn counterparts(
+    entity: &Entity,
+    kind: EntityKind,
+    tops: &BTreeMap<Field, Vec<TopValue>>,
+) -> Vec<TopValue> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let values = counterpart_fields(kind)
+        .iter()
+        .filter_map(|field| tops.get(field));
+    for value in values.flatten() {
+        if !is_itself(entity, kind, &value.value) {
+            *counts.entry(&value.value).or_default() += value.count;
+        }
+    }
+    let values = counts.into_iter().map(|(value, count)| TopValue {
+        value: value.to_owned(),
+        count,
+    });
+    let mut values: Vec<_> = values.collect();
+    // Stable, so that equally frequent ones stay in the order of their texts.
+    values.sort_by_key(|value| std::cmp::Reverse(value.count));
+    values.truncate(VALUES);
+    values
+}
+
+fn is_itself(entity: &Entity, kind: EntityKind, value: &str) -> bool {
+    let named = match kind {
+        EntityKind::User => Entity::user(value),
+        EntityKind::Address => value.parse().ok().map(Entity::address),
+        EntityKind::Host => Entity::host(value),
+    };
+    named.as_ref() == Some(entity)
 }
 
 #[cfg(test)]

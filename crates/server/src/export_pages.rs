@@ -63,6 +63,11 @@ impl Ending {
         }
     }
 
+    /// Who asked.
+    fn asker(&self) -> &str {
+        &self.actor.name
+    }
+
     /// How it ended; nothing where that is on record already.
     pub(crate) async fn record(&mut self, how: &str) {
         if !std::mem::replace(&mut self.recorded, true) {
@@ -169,7 +174,11 @@ impl EventExport {
 
     async fn first_page(&mut self, head: String) -> Result<String, Problem> {
         let last = self.next.unwrap_or(Seq::ZERO);
-        let page = self.app.searches.run(self.reading(last)).await?;
+        let page = self
+            .app
+            .searches
+            .run(self.ending.asker(), self.reading(last))
+            .await?;
         self.covered = page.covered.clone();
         let taken = self.take(page, last);
         taken
@@ -189,7 +198,11 @@ impl EventExport {
     /// What goes out next; none at the end.
     async fn go_on(&mut self) -> Result<Option<String>, ExportError> {
         while let Some(last) = self.next {
-            let page = self.app.searches.run_patiently(self.reading(last)).await;
+            let page = self
+                .app
+                .searches
+                .run_patiently(self.ending.asker(), self.reading(last))
+                .await;
             let text = self.take(page.map_err(|_| ExportError::Failed)?, last)?;
             // There is none where the time ran out before anything was found.
             if !text.is_empty() {
@@ -261,7 +274,9 @@ impl EventExport {
         let counting = self
             .app
             .searches
-            .run_patiently(move |budget, cancel| losses_in(&index, span, budget, cancel));
+            .run_patiently(self.ending.asker(), move |budget, cancel| {
+                losses_in(&index, span, budget, cancel)
+            });
         let losses = counting.await.map_err(|_| ExportError::Failed)?;
         let covered = Covered {
             skipped: Vec::new(),

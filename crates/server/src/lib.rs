@@ -52,6 +52,7 @@ mod said;
 mod search_history;
 mod searches;
 mod tail_rate;
+mod turns;
 
 pub use access::Access;
 pub use http::{HttpServer, ServeError, TlsFiles};

@@ -150,6 +150,7 @@ impl Asking<'_> {
             budget: Budget {
                 time: self.budget.time.min(left).min(COUNT_TIME),
                 bytes: self.budget.bytes.min(COUNT_BYTES),
+                ..self.budget.clone()
             },
             cancel: self.cancel.clone(),
             ..Scope::new(without_own_questions(expr.clone()))

@@ -56,6 +56,7 @@ fn own(beginning: &str, from: Option<Micros>, to: Option<Micros>) -> Scope {
 /// A page of them, newest first.
 pub(crate) async fn list<T>(
     app: &App,
+    actor: &registry::Actor,
     params: &OwnParams,
     scope: fn(Option<Micros>, Option<Micros>) -> Scope,
     read: impl Fn(Seq, OwnRecord) -> Option<T>,
@@ -74,7 +75,7 @@ pub(crate) async fn list<T>(
     let index = Arc::clone(&app.parts.index);
     let found = app
         .searches
-        .run(move |budget, cancel| {
+        .run(&actor.name, move |budget, cancel| {
             let scope = scope(from, to);
             let request = SearchRequest::new(scope.clone(), limit);
             index.search(&SearchRequest {

@@ -85,7 +85,8 @@ pub struct Options {
     /// The host names under which the server is reached, beside `localhost` and addresses. Requests for others are
     /// refused, so that a page of a stranger's cannot reach us under a name that it makes point to us.
     pub names: Vec<String>,
-    /// Searches at a time; more wait. Default 4: each uses the threads that the index is given.
+    /// Searches at a time; more wait. Default 32: all that run share the cores, so that a quick one does not wait for the slow
+    /// ones before it; what their rows take in memory together is bounded.
     pub searches: usize,
     /// Live tails at a time; more are refused. Default 32: each reads and parses what arrives.
     pub tails: usize,
@@ -101,7 +102,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             names: Vec::new(),
-            searches: 4,
+            searches: 32,
             tails: 32,
             exports: 8,
             search_time: Duration::from_secs(30),

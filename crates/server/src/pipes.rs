@@ -6,14 +6,9 @@ use event::Field;
 use index::{
     Budget, Cancel, Covered, Depth, Index, Scope, SearchError, StatsRequest, Total, Wanted,
 };
-use query::{
-    Expr, FieldName, Flow, Memory, PipeError, PipeRun, Pipeline, Stage, Stats, Table, Wish,
-};
+use query::{Expr, FieldName, Flow, PipeError, PipeRun, Pipeline, Stage, Stats, Table, Wish};
 
 use crate::question::Question;
-
-/// What the rows of one query may take in memory, in bytes.
-const ROWS_BYTES_MAX: usize = 128 << 20;
 
 /// A table, and how much was looked at for it.
 #[derive(Debug)]
@@ -90,12 +85,11 @@ fn counted(
     rest: &[Stage],
     rows: usize,
 ) -> Result<Piped, SearchError> {
-    let memory = Memory::new(ROWS_BYTES_MAX);
+    let memory = scope.budget.rows.clone();
     let (wish, left) = Wish::of(rest, rows);
     let found = index.stats(&StatsRequest {
         scope,
         stats: vec![stats.clone()],
-        memory: memory.clone(),
         wish,
     })?;
     let table = found.tables.and_then(|mut tables| {
@@ -122,7 +116,7 @@ fn gone_through(
     wanted: &Wanted,
     rows: usize,
 ) -> Result<Piped, SearchError> {
-    let mut run = PipeRun::new(stages, ROWS_BYTES_MAX);
+    let mut run = PipeRun::new(stages, scope.budget.rows.clone());
     let mut failed = None;
     let each = index.each(
         scope,

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use index::SearchError;
-use query::Diagnostic;
+use query::{Diagnostic, PipeError};
 use registry::StoreError;
 use serde::Serialize;
 use tracing::error;
@@ -146,10 +146,20 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<PipeError> for Problem {
+    fn from(error: PipeError) -> Self {
+        match error {
+            PipeError::Memory { .. } => Self::field("q", error.to_string()),
+            PipeError::Busy => Self::busy("the searches that run hold all the memory for rows"),
+        }
+    }
+}
+
 impl From<SearchError> for Problem {
     fn from(error: SearchError) -> Self {
         match error {
             SearchError::Cursor => Self::field("cursor", error.to_string()),
+            SearchError::Rows(error) => error.into(),
             error => Self::internal(&error),
         }
     }

@@ -8,6 +8,7 @@ use query::{
     Answer, Cell, Condition, Context, Diagnostic, Expr, Key, Literal, Pipeline, Severity, Stage,
     Stats, Subquery, Test,
 };
+use registry::Actor;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -40,12 +41,13 @@ impl Question {
     /// Reads a query with the stages behind it; none where it is a condition alone. Queries in brackets are run first.
     pub(crate) async fn read_pipeline(
         app: &App,
+        actor: &Actor,
         q: Option<&str>,
         from: Option<&str>,
         to: Option<&str>,
     ) -> Result<(Self, Pipeline), Problem> {
         let context = context(app);
-        Self::read_in(app, q.unwrap_or_default(), from, to, context).await
+        Self::read_in(app, actor, q.unwrap_or_default(), from, to, context).await
     }
 
     /// Whether they can be read; nothing is run.
@@ -65,6 +67,7 @@ impl Question {
 
     async fn read_in(
         app: &App,
+        actor: &Actor,
         q: &str,
         from: Option<&str>,
         to: Option<&str>,
@@ -74,7 +77,7 @@ impl Question {
         if is_sound(&parsed.diagnostics) && !parsed.subqueries.is_empty() {
             for subquery in std::mem::take(&mut parsed.subqueries) {
                 let start = subquery.start;
-                let values = Box::pin(values_of(app, &subquery, from, to, &context)).await?;
+                let values = Box::pin(values_of(app, actor, &subquery, from, to, &context)).await?;
                 context.answers.push(Answer { start, values });
             }
             parsed = query::parse_pipeline(q, &context);
@@ -129,6 +132,7 @@ fn is_sound(diagnostics: &[Diagnostic]) -> bool {
 /// compared with it.
 async fn values_of(
     app: &App,
+    actor: &Actor,
     subquery: &Subquery,
     from: Option<&str>,
     to: Option<&str>,
@@ -140,7 +144,7 @@ async fn values_of(
         ..around.clone()
     };
     let (question, mut pipeline) =
-        Question::read_in(app, &subquery.text, from, to, context).await?;
+        Question::read_in(app, actor, &subquery.text, from, to, context).await?;
     if pipeline.stages.is_empty() {
         pipeline.stages.push(Stage::Stats(Stats {
             aggregates: Vec::new(),
@@ -148,13 +152,11 @@ async fn values_of(
         }));
     }
     let index = Arc::clone(&app.parts.index);
-    let piped = app.searches.run(move |budget, cancel| {
+    let piped = app.searches.run(&actor.name, move |budget, cancel| {
         crate::pipes::run(&index, question, &pipeline, usize::MAX, budget, cancel)
     });
     let piped = piped.await?;
-    let table = piped
-        .table
-        .map_err(|error| Problem::field("q", error.to_string()))?;
+    let table = piped.table.map_err(Problem::from)?;
     if piped.total.relation() != "eq" {
         let detail =
             "the query in brackets was not finished in its time: narrow it, or the span of time";

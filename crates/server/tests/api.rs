@@ -347,6 +347,15 @@ async fn what_is_wrong_with_a_request_is_told_with_its_place() {
     check("/api/v1/search?limit=many", &Value::Null, "request").await;
     check("/api/v1/search?nonsense=1", &Value::Null, "request").await;
     check("/api/v1/top", &json!("field"), "field").await;
+    check("/api/v1/facets", &json!("fields"), "field").await;
+    let many = format!("/api/v1/facets?fields={}", vec!["user.name"; 21].join(","));
+    check(&many, &json!("fields"), "field").await;
+    check(
+        "/api/v1/histogram?split=user.name&series=51",
+        &json!("series"),
+        "field",
+    )
+    .await;
     check("/api/v1/histogram?interval=0m", &json!("interval"), "field").await;
     check(
         "/api/v1/histogram?interval=1s&from=2020",
@@ -502,6 +511,75 @@ async fn events_are_counted_over_time_and_by_value() {
         "{top}"
     );
     assert_eq!(top["missing"], 0);
+}
+
+#[tokio::test]
+async fn counts_over_time_can_be_split_and_several_fields_counted_at_once() {
+    let node = Node::start().await;
+    node.receive(&[FAILED, ACCEPTED, FAILED]);
+    let span = "q=sshd&from=2026-10-11T22:14:00%2B07:00&to=2026-10-11T22:16:00%2B07:00&interval=1m";
+    let path = format!("/api/v1/histogram?{span}&split=user.name&series=1");
+    let (_, counts) = node.get(&path).await;
+    assert_eq!(
+        counts["series"],
+        json!([
+            {"of": "value", "value": "admin", "counts": [2, 0]},
+            {"of": "others", "counts": [0, 1]},
+        ]),
+        "{counts}"
+    );
+    let (_, found) = node
+        .get("/api/v1/facets?q=sshd&fields=source.ip,url.path,user.name&limit=1")
+        .await;
+    assert_eq!(
+        found["facets"],
+        json!([
+            {"field": "source.ip", "values": [{"value": "198.51.100.7", "count": 2}], "other": 1, "missing": 0, "distinct": 2},
+            {"field": "url.path", "values": [], "other": 0, "missing": 3, "distinct": 0},
+            {"field": "user.name", "values": [{"value": "admin", "count": 2}], "other": 1, "missing": 0, "distinct": 2},
+        ]),
+        "{found}"
+    );
+    assert_eq!(found["total"], 3);
+    let (_, ports) = node.get("/api/v1/fields/source.port/stats?q=sshd").await;
+    assert_eq!(
+        (
+            &ports["kind"],
+            &ports["min"],
+            &ports["max"],
+            &ports["distinct"]
+        ),
+        (&json!("number"), &json!(50022), &json!(50023), &json!(2)),
+        "{ports}"
+    );
+    assert_eq!(ports["numbers"]["sum"], json!(150_067), "{ports}");
+    assert_eq!(ports["values"][0], json!({"value": "50022", "count": 2}));
+    let (_, users) = node.get("/api/v1/fields/user.name/stats?q=sshd").await;
+    assert_eq!(
+        (&users["kind"], &users["min"], &users["numbers"]),
+        (&json!("keyword"), &json!("admin"), &Value::Null),
+        "{users}"
+    );
+}
+
+#[tokio::test]
+async fn a_search_can_end_when_its_page_is_full() {
+    let node = Node::start().await;
+    node.receive(&[FAILED; 1000]);
+    let (_, found) = node.get("/api/v1/search?q=sshd&limit=2&count=page").await;
+    assert_eq!(found["total_relation"], "gte", "{found}");
+    assert!(found["total"].as_u64() < Some(1000), "{found}");
+    let cursor = found["next_cursor"].as_str().expect("a next page");
+    let next = format!("/api/v1/search?q=sshd&limit=2&count=page&cursor={cursor}");
+    let (_, rest) = node.get(&next).await;
+    let seqs = |page: &Value| -> Vec<u64> {
+        let hits = page["hits"].as_array().into_iter().flatten();
+        hits.filter_map(|hit| hit["nhatky.seq"].as_u64()).collect()
+    };
+    let both = [seqs(&found), seqs(&rest)].concat();
+    assert_eq!(both, [1000, 999, 998, 997], "{rest}");
+    let (status, _) = node.get("/api/v1/search?count=some").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Nothing is lost, doubled or hidden: over commits, merges, crashes, full disks, retention, reindexing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +10,11 @@ use bytes::Bytes;
 use event::{Event, Field, Micros, Seq};
 use index::{
     Budget, Counting, Cursor, Depth, EventSource, HistogramRequest, Index, IndexOptions,
-    PartitionSpan, Scope, SearchError, SearchRequest, SourceError, TopRequest, Total,
+    PartitionSpan, Scope, SearchError, SearchRequest, SeriesOf, SourceError, Split, TopRequest,
+    Total,
 };
-use query::{Condition, Expr, FieldName, Literal, Phrase, Regex, Test};
+use jiff::tz::TimeZone;
+use query::{Condition, Expr, FieldName, Literal, Phrase, Regex, Test, TimeStep};
 
 use crate::support::{Chance, MemorySource};
 
@@ -402,14 +405,12 @@ fn stale_hits_are_verified_and_reindexing_finds_what_was_missing() {
 
     let users = || TopRequest {
         scope: Scope::new(Expr::All),
-        field: Field::USER_NAME.into(),
+        fields: vec![Field::USER_NAME.into()],
         limit: 100,
     };
-    let others = |top: index::Top| {
-        top.values
-            .iter()
-            .filter(|value| value.value == "other")
-            .count()
+    let others = |found: index::Tops| {
+        let values = found.tops.iter().flat_map(|top| &top.values);
+        values.filter(|value| value.value == "other").count()
     };
     assert_eq!(
         others(index.top(&users()).unwrap()),
@@ -465,10 +466,11 @@ fn counts_over_time_are_the_same_fresh_and_committed() {
     let (folder, source) = (tempfile::tempdir().unwrap(), source(&all, &[1]));
     let index = open(folder.path(), options(), &source);
     index.publish(all.into()).unwrap();
+    let zone = TimeZone::fixed(jiff::tz::offset(7));
     let mut request = HistogramRequest {
         scope: Scope::new(word("u4")),
-        interval: Duration::from_secs(60),
-        offset_seconds: 7 * 3600,
+        step: TimeStep::parse("1m", &zone).unwrap(),
+        split: None,
     };
     for _ in 0..2 {
         let histogram = index.histogram(&request).unwrap();
@@ -482,7 +484,7 @@ fn counts_over_time_are_the_same_fresh_and_committed() {
         }
         index.flush().unwrap();
     }
-    request.interval = Duration::from_secs(24 * 3600);
+    request.step = TimeStep::parse("1d", &zone).unwrap();
     let day = index.histogram(&request).unwrap();
     let midnight = -7 * 3600 * Micros::PER_SECOND;
     assert_eq!(
@@ -497,29 +499,71 @@ fn top_values_are_the_same_fresh_and_committed_for_columns_and_others() {
     let (folder, source) = (tempfile::tempdir().unwrap(), source(&all, &[1]));
     let index = open(folder.path(), options(), &source);
     index.publish(all.into()).unwrap();
+    let expected = [
+        ("user.name", ("u0", 100), 7),
+        ("source.port", ("1000", 70), 10),
+        ("acme.turn", ("t1", 234), 3),
+        ("no.such", ("", 0), 0),
+    ];
+    let request = |fields: &[&str]| TopRequest {
+        scope: Scope::new(Expr::All),
+        fields: fields.iter().copied().map(FieldName::new).collect(),
+        limit: 2,
+    };
+    let check = |top: &index::Top, field: &str, first, distinct| {
+        assert_eq!(top.distinct, distinct, "{field}");
+        let counted: u64 = top.values.iter().map(|value| value.count).sum::<u64>() + top.other;
+        assert_eq!(counted + top.missing, 700, "{field}");
+        let found = top.values.first();
+        let found = found.map_or(("", 0), |value| (value.value.as_str(), value.count));
+        assert_eq!(found, first, "{field}");
+    };
     for _ in 0..2 {
-        for (field, first, distinct) in [
-            ("user.name", ("u0", 100), 7),
-            ("source.port", ("1000", 70), 10),
-            ("acme.turn", ("t1", 234), 3),
-            ("no.such", ("", 0), 0),
-        ] {
-            let request = TopRequest {
-                scope: Scope::new(Expr::All),
-                field: FieldName::new(field),
-                limit: 2,
-            };
-            let top = index.top(&request).unwrap();
-            assert_eq!(top.distinct, distinct, "{field}");
-            assert_eq!(top.total, Total::Exactly(700));
-            let counted: u64 = top.values.iter().map(|value| value.count).sum::<u64>() + top.other;
-            assert_eq!(counted + top.missing, 700, "{field}");
-            let found = top
-                .values
-                .first()
-                .map_or(("", 0), |value| (value.value.as_str(), value.count));
-            assert_eq!(found, first, "{field}");
+        for (field, first, distinct) in expected {
+            let found = index.top(&request(&[field])).unwrap();
+            assert_eq!(found.total, Total::Exactly(700));
+            check(&found.tops[0], field, first, distinct);
         }
+        let all = index.top(&request(&expected.map(|(field, ..)| field)));
+        for (top, (field, first, distinct)) in all.unwrap().tops.iter().zip(expected) {
+            check(top, field, first, distinct);
+        }
+        index.flush().unwrap();
+    }
+}
+
+#[test]
+fn counts_over_time_are_split_by_a_field_and_add_up() {
+    let all = events(1, 700);
+    let (folder, source) = (tempfile::tempdir().unwrap(), source(&all, &[1]));
+    let index = open(folder.path(), options(), &source);
+    index.publish(all.into()).unwrap();
+    for _ in 0..2 {
+        let found = index.histogram(&HistogramRequest {
+            scope: Scope::new(Expr::All),
+            step: TimeStep::parse("1m", &TimeZone::UTC).unwrap(),
+            split: Some(Split {
+                field: FieldName::new("user.name"),
+                values: 2,
+            }),
+        });
+        let found = found.unwrap();
+        let of: Vec<SeriesOf> = found
+            .series
+            .iter()
+            .map(|series| series.of.clone())
+            .collect();
+        let value = |text: &str| SeriesOf::Value(text.to_owned());
+        assert_eq!(of, [value("u0"), value("u1"), SeriesOf::Others]);
+        let mut sums: BTreeMap<Micros, u64> = BTreeMap::new();
+        for bucket in found.series.iter().flat_map(|series| &series.buckets) {
+            *sums.entry(bucket.start).or_default() += bucket.count;
+        }
+        let whole = found
+            .buckets
+            .iter()
+            .map(|bucket| (bucket.start, bucket.count));
+        assert_eq!(sums, whole.collect());
         index.flush().unwrap();
     }
 }

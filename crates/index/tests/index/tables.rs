@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{Event, Field, Micros, Value};
 use index::{Scope, StatsRequest, Total, Way};
 use jiff::tz::TimeZone;
-use query::{Aggregate, Cell, Function, Interval, Key, Memory, Stats, TimeStep, Wish};
+use query::{Aggregate, Cell, Function, Interval, Key, Stats, TimeStep, Wish};
 
 use crate::meaning::{Ask, Case, ask, case, values};
 use crate::support::Chance;
@@ -308,7 +308,6 @@ fn check_case(seed: u64, case: &Case, questions: u64) {
                     ..Scope::new(ask.expr())
                 },
                 stats: vec![stats.clone()],
-                memory: Memory::new(64 << 20),
                 wish: Wish::default(),
             };
             let found = case.index.stats(&request).expect("searches");

@@ -274,8 +274,9 @@ fn float(number: f64) -> Cell {
 }
 
 impl Cell {
-    /// The cell as a value; of a list its first member.
-    pub(super) fn value(&self) -> Option<Value<'_>> {
+    /// The cell as a value, none of [`Cell::Null`]; of a list its first member.
+    #[must_use]
+    pub fn value(&self) -> Option<Value<'_>> {
         Some(match self {
             Self::Null => return None,
             Self::Text(text) => Value::Text(text),

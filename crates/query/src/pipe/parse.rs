@@ -540,15 +540,8 @@ impl<'t> Parser<'t> {
     fn top(&mut self, tokens: &mut Tokens<'t>, order: SortOrder) -> Option<Vec<Stage>> {
         let count = self.number(tokens).unwrap_or(ROWS);
         let names = self.names(tokens)?;
-        let stats = Stats {
-            aggregates: vec![Aggregate {
-                function: Function::Count,
-                field: None,
-                name: "count".into(),
-            }],
-            by: names.into_iter().map(Key::Field).collect(),
-        };
-        let column = "count".into();
+        let stats = Stats::count_by(names.into_iter().map(Key::Field).collect());
+        let column = Stats::COUNT.into();
         Some(vec![
             Stage::Stats(stats),
             Stage::Sort(vec![SortKey { column, order }]),

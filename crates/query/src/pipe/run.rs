@@ -17,7 +17,6 @@ use crate::{Expr, FieldName, matches};
 
 /// Why a pipeline gives no table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum PipeError {
     /// It would take more memory than it may.
     #[error(
@@ -27,6 +26,11 @@ pub enum PipeError {
         /// In MiB.
         limit: usize,
     },
+    /// All together would take more memory than there is for them.
+    #[error(
+        "the searches that run hold all the memory for rows: ask again in a moment, or narrow the filter or the span of time"
+    )]
+    Busy,
 }
 
 /// Whether more events are wanted.
@@ -115,9 +119,9 @@ fn cells_of(fields: &[FieldName], event: &Event) -> impl Iterator<Item = Cell> {
 }
 
 impl PipeRun {
-    /// Begins; the rows may take that many bytes. `None` where no stage makes a table.
+    /// Begins; the rows may take that much. `None` where no stage makes a table.
     #[must_use]
-    pub fn new(stages: &[Stage], bytes_max: usize) -> Option<Self> {
+    pub fn new(stages: &[Stage], memory: Memory) -> Option<Self> {
         let table_at = stages.iter().position(Stage::makes_table)?;
         let mut before = Vec::new();
         for stage in stages.get(..table_at)? {
@@ -134,7 +138,6 @@ impl PipeRun {
                 _ => return None,
             });
         }
-        let memory = Memory::new(bytes_max);
         let rows = match stages.get(table_at)? {
             Stage::Stats(stats) => {
                 Rows::Stats(Box::new(Groups::new(stats.clone(), memory.clone())))

@@ -195,6 +195,18 @@ impl Groups {
         Ok(())
     }
 
+    /// The keys of each row, and what its first aggregate, a `count()`, has counted; in no order.
+    pub fn counts(&self) -> impl Iterator<Item = (&[Cell], u64)> {
+        let width = self.stats.aggregates.len();
+        (0..u32::try_from(self.len).unwrap_or(u32::MAX)).map(move |row| {
+            let count = match self.states.get(row as usize * width) {
+                Some(State::Count(count)) => *count,
+                _ => 0,
+            };
+            (keys_of(&self.keys, self.stats.by.len(), RowId(row)), count)
+        })
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {

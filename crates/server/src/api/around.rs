@@ -165,7 +165,7 @@ pub(crate) async fn around(
     let names: Vec<_> = asked.same.iter().map(|same| same.name()).collect();
     let described = format!("{seq} [same {}]", names.join(","));
     let reading = app.clone();
-    let looking = app.searches.run(move |budget, cancel| {
+    let looking = app.searches.run(&actor.name, move |budget, cancel| {
         let deadline = Deadline::new(budget);
         asked.answer(&reading, &|expr, from, to| Scope {
             from: Some(from),

@@ -35,14 +35,14 @@ pub(crate) struct AuditReply {
 )]
 pub(crate) async fn audit(
     State(app): State<App>,
-    _: MayChange,
+    MayChange(actor): MayChange,
     Params(params): Params<OwnParams>,
 ) -> Result<Json<List<AuditReply>>, Problem> {
     let read = |seq, record| match record {
         OwnRecord::Audit(audit) => Some(AuditReply { seq, audit }),
         _ => None,
     };
-    own_records::list(&app, &params, own_records::audits, read)
+    own_records::list(&app, &actor, &params, own_records::audits, read)
         .await
         .map(Json)
 }

@@ -106,7 +106,7 @@ pub(crate) struct Step {
 )]
 pub(crate) async fn coach(
     State(app): State<App>,
-    _: MayRead,
+    MayRead(actor): MayRead,
     Params(params): Params<CoachParams>,
 ) -> Result<Json<List<CoachReply>>, Problem> {
     let limit = limit(params.limit, SENDERS, SENDERS_MAX)?;
@@ -123,7 +123,7 @@ pub(crate) async fn coach(
     let next = (senders.len() > skip.saturating_add(limit)).then(|| skip.saturating_add(limit));
     let page: Vec<_> = senders.into_iter().skip(skip).take(limit).collect();
     let index = Arc::clone(&app.parts.index);
-    let counting = app.searches.run(move |budget, cancel| {
+    let counting = app.searches.run(&actor.name, move |budget, cancel| {
         let mut counted = Vec::with_capacity(page.len());
         for (sender, products) in page {
             let question = Question {
@@ -133,11 +133,11 @@ pub(crate) async fn coach(
                 warnings: Vec::new(),
             };
             let top = index.top(&TopRequest {
-                scope: question.scope(budget, cancel.clone()),
-                field: Field::NHATKY_CLASS.into(),
+                scope: question.scope(budget.clone(), cancel.clone()),
+                fields: vec![Field::NHATKY_CLASS.into()],
                 limit: EventClass::ALL.len(),
             })?;
-            counted.push((sender, products, top.values));
+            counted.push((sender, products, top.only().values));
         }
         Ok(counted)
     });

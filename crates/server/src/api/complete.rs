@@ -90,7 +90,7 @@ pub(crate) async fn complete(
     let (from, to) = (completion.replaced.start, completion.replaced.end);
     let asks_for_values = matches!(completion.place, Place::Value { .. });
     let index = Arc::clone(&app.parts.index);
-    let looking = app.searches.run(move |budget, cancel| {
+    let looking = app.searches.run(&actor.name, move |budget, cancel| {
         let ask = Ask {
             index: &index,
             span,
@@ -146,7 +146,7 @@ impl Ask<'_> {
             to: self.span.1,
             budget: Budget {
                 time: self.budget.time.min(left),
-                ..self.budget
+                ..self.budget.clone()
             },
             cancel: self.cancel.clone(),
             ..Scope::new(expr)
@@ -196,10 +196,10 @@ impl Ask<'_> {
         if field.column().is_some() {
             let top = self.index.top(&TopRequest {
                 scope: self.scope(expr),
-                field: field.clone(),
+                fields: vec![field.clone()],
                 limit: VALUES,
             })?;
-            let values = top.values.into_iter();
+            let values = top.only().values.into_iter();
             return Ok(values.map(|value| (value.value, value.count)).collect());
         }
         let mut counts: HashMap<String, u64> = HashMap::new();

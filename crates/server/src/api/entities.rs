@@ -11,7 +11,7 @@ use registry::{Alert, AlertFilter, DetectionFilter, StoredDetection};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::histogram::{BucketReply, buckets, readable_interval};
+use super::histogram::{BucketReply, buckets, readable_interval, spans};
 use super::search::CoveredReply;
 use super::top::ValueReply;
 use crate::access::MayRead;
@@ -137,9 +137,10 @@ pub(crate) async fn entity(
         to: until,
     };
     let index = Arc::clone(&app.parts.index);
-    let gathering = app.searches.run(move |budget, cancel| {
+    let gathering = app.searches.run(&actor.name, move |budget, cancel| {
         let deadline = Deadline::new(budget);
-        entity_history::gather(&index, &asked, &deadline, &cancel, interval, OFFSET_SECONDS)
+        let step = |interval| spans(interval, OFFSET_SECONDS);
+        entity_history::gather(&index, &asked, &deadline, &cancel, interval, step)
     });
     let described = format!("{entity}{}", super::described(None, from, to));
     let (found, ()) = tokio::join!(gathering, app.record(&actor, "show-entity", described));

@@ -27,7 +27,7 @@ pub(crate) async fn event(
     Segment(seq): Segment<u64>,
 ) -> Result<Json<Event>, Problem> {
     let events = Arc::clone(&app.parts.events);
-    let reading = app.searches.run(move |_, _| {
+    let reading = app.searches.run(&actor.name, move |_, _| {
         let found = events.events(&[Seq(seq)], Depth::Full);
         found.map_err(index::SearchError::Source)
     });

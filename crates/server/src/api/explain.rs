@@ -252,7 +252,7 @@ async fn answer(
         params.from.as_deref(),
         params.to.as_deref(),
     );
-    let (mut question, pipeline) = Question::read_pipeline(app, q, from, to).await?;
+    let (mut question, pipeline) = Question::read_pipeline(app, actor, q, from, to).await?;
     let described = super::described(q, from, to);
     let warnings = question.warnings.clone();
     let (narrowed, behind) = pipes::narrowed(&pipeline);
@@ -267,7 +267,7 @@ async fn answer(
         Running::Foreseen
     };
     let index = Arc::clone(&app.parts.index);
-    let explaining = app.searches.run(move |budget, cancel| {
+    let explaining = app.searches.run(&actor.name, move |budget, cancel| {
         index.explain(&ExplainRequest {
             scope: question.scope(budget, cancel),
             wanted,

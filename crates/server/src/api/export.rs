@@ -111,7 +111,7 @@ async fn answer(app: &App, actor: &Actor, params: &ExportParams) -> Result<Respo
         params.from.as_deref(),
         params.to.as_deref(),
     );
-    let (question, pipeline) = Question::read_pipeline(app, q, from, to).await?;
+    let (question, pipeline) = Question::read_pipeline(app, actor, q, from, to).await?;
     let plan = Plan::of(question, pipeline, fields, params.before)?;
     let place = app.export_place()?;
     let described = described(params, format);
@@ -129,7 +129,7 @@ async fn answer(app: &App, actor: &Actor, params: &ExportParams) -> Result<Respo
             ResponseBody::from_stream(export.begin(head).await?)
         }
         Plan::Table(question, pipeline) => {
-            let export = table(app, format, question, pipeline, ending, place).await?;
+            let export = table(app, actor, format, question, pipeline, ending, place).await?;
             ResponseBody::from_stream(export.begin(head))
         }
     };
@@ -185,6 +185,7 @@ impl Plan {
 
 async fn table(
     app: &App,
+    actor: &Actor,
     format: ExportFormat,
     question: Question,
     pipeline: Pipeline,
@@ -193,13 +194,13 @@ async fn table(
 ) -> Result<TableExport, Problem> {
     let span = (question.from, question.to);
     let index = std::sync::Arc::clone(&app.parts.index);
-    let running = app.searches.run(move |budget, cancel| {
+    let running = app.searches.run(&actor.name, move |budget, cancel| {
         let piped = pipes::run(
             &index,
             question,
             &pipeline,
             usize::MAX,
-            budget,
+            budget.clone(),
             cancel.clone(),
         )?;
         let losses = losses_in(&index, span, budget, cancel)?;
@@ -207,7 +208,7 @@ async fn table(
     });
     let made = running.await.and_then(|(piped, losses)| {
         let table = piped.table;
-        let table = table.map_err(|error| Problem::field("q", error.to_string()))?;
+        let table = table.map_err(Problem::from)?;
         // Every row of it could be short of events, and a file does not say so.
         let Total::Exactly(events) = piped.total else {
             let detail =

@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use event::Micros;
-use index::{Bucket, HistogramRequest};
+use index::{Bucket, HistogramRequest, Series, SeriesOf, Split};
+use jiff::tz::{Offset, TimeZone};
+use query::{FieldName, TimeStep};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,6 +23,9 @@ use crate::question::{Question, seconds};
 const BUCKETS_MAX: i64 = 2000;
 /// Buckets to aim at where no interval is asked for.
 const BUCKETS: i64 = 60;
+/// Values of a split that are counted apart.
+const SERIES: usize = 5;
+const SERIES_MAX: usize = 50;
 /// Intervals that people can read, in seconds.
 const INTERVALS: [i64; 17] = [
     1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 604_800,
@@ -45,6 +50,10 @@ pub(crate) struct HistogramParams {
     interval: Option<String>,
     /// The zone whose midnight days begin at, in minutes east of UTC: 420 (Vietnam) when left out.
     offset_minutes: Option<i32>,
+    /// A field: its most frequent values are counted apart, too.
+    split: Option<String>,
+    /// How many of them at most: 5 when left out, 50 at most.
+    series: Option<usize>,
 }
 
 /// Counts over time.
@@ -54,6 +63,9 @@ pub(crate) struct HistogramReply {
     interval_s: i64,
     /// The buckets, ascending, without gaps.
     buckets: Vec<BucketReply>,
+    /// With `split`: the most frequent values, then events without a value, then those with other values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    series: Vec<SeriesReply>,
     /// Events that have no `@timestamp` in these buckets.
     other: u64,
     /// How many match.
@@ -74,6 +86,18 @@ pub(crate) struct BucketReply {
     start: Micros,
     /// Events in it.
     count: u64,
+}
+
+/// Counts of a part of the events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SeriesReply {
+    /// `value`, `missing` (no value) or `others` (all other values).
+    of: &'static str,
+    /// The value as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// How many lie in each of the buckets; an event with several values counts for each.
+    counts: Vec<u64>,
 }
 
 /// Counts events over time.
@@ -112,32 +136,68 @@ pub(crate) async fn histogram(
         return Err(Problem::field("interval", detail));
     }
     let offset_seconds = params.offset_minutes.unwrap_or(420).clamp(-1080, 1080) * 60;
+    let split = split(&params)?;
     let described = super::described(
         params.q.as_deref(),
         params.from.as_deref(),
         params.to.as_deref(),
     );
     let index = Arc::clone(&app.parts.index);
-    let counting = app.searches.run(move |budget, cancel| {
+    let interval = Duration::from_secs(interval_s.unsigned_abs());
+    let counting = app.searches.run(&actor.name, move |budget, cancel| {
         index.histogram(&HistogramRequest {
             scope: question.scope(budget, cancel),
-            interval: Duration::from_secs(interval_s.unsigned_abs()),
-            offset_seconds,
+            step: spans(interval, offset_seconds),
+            split,
         })
     });
     let (found, ()) = tokio::join!(counting, app.record(&actor, "search-histogram", described));
     let found = found?;
-    let interval = Duration::from_secs(interval_s.unsigned_abs());
-    let (buckets, beyond) = buckets(&found.buckets, (from, to), interval, offset_seconds);
+    let filled = |found: &[Bucket]| buckets(found, (from, to), interval, offset_seconds);
+    let (buckets, beyond) = filled(&found.buckets);
+    let series = found.series.into_iter().map(|Series { of, buckets }| {
+        let (of, value) = match of {
+            SeriesOf::Value(value) => ("value", Some(value)),
+            SeriesOf::Missing => ("missing", None),
+            SeriesOf::Others => ("others", None),
+        };
+        let counts = filled(&buckets).0.into_iter().map(|bucket| bucket.count);
+        SeriesReply {
+            of,
+            value,
+            counts: counts.collect(),
+        }
+    });
     Ok(Json(HistogramReply {
         interval_s,
         buckets,
+        series: series.collect(),
         other: found.other + beyond,
         total: found.total.count(),
         total_relation: found.total.relation(),
         took_ms: u64::try_from(found.took.as_millis()).unwrap_or(u64::MAX),
         covered: CoveredReply::new(found.covered, 0),
     }))
+}
+
+fn split(params: &HistogramParams) -> Result<Option<Split>, Problem> {
+    let values = params.series.unwrap_or(SERIES);
+    if values > SERIES_MAX {
+        let detail = format!("at most {SERIES_MAX}: more cannot be told apart");
+        return Err(Problem::field("series", detail));
+    }
+    let field = params.split.as_deref().filter(|field| !field.is_empty());
+    Ok(field.map(|field| Split {
+        field: FieldName::new(field),
+        values,
+    }))
+}
+
+/// Spans of that width, of which days begin at midnight so many seconds east of UTC.
+pub(super) fn spans(interval: Duration, offset_seconds: i32) -> TimeStep {
+    let zone = Offset::from_seconds(offset_seconds).unwrap_or(Offset::UTC);
+    let micros = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX);
+    TimeStep::micros(micros, TimeZone::fixed(zone))
 }
 
 /// Receipt time of the oldest record: devices' clocks may be off, so that some events lie before.

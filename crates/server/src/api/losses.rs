@@ -35,14 +35,14 @@ pub(crate) struct LossReply {
 )]
 pub(crate) async fn losses(
     State(app): State<App>,
-    _: MayRead,
+    MayRead(actor): MayRead,
     Params(params): Params<OwnParams>,
 ) -> Result<Json<List<LossReply>>, Problem> {
     let read = |seq, record| match record {
         OwnRecord::Loss(loss) => Some(LossReply { seq, loss }),
         _ => None,
     };
-    own_records::list(&app, &params, own_records::losses, read)
+    own_records::list(&app, &actor, &params, own_records::losses, read)
         .await
         .map(Json)
 }

@@ -71,6 +71,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(search_history::history, search_history::clear))
         .routes(routes!(histogram::histogram))
         .routes(routes!(top::top))
+        .routes(routes!(top::facets))
+        .routes(routes!(fields::stats))
         .routes(routes!(why_nothing::why_nothing))
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))

@@ -126,10 +126,10 @@ impl Work {
         let budget = index::Budget::default();
         let found = self.index.top(&TopRequest {
             scope: self.question.clone().scope(budget, Cancel::default()),
-            field: Field::NHATKY_PARSE.into(),
+            fields: vec![Field::NHATKY_PARSE.into()],
             limit: ParseLevel::ALL.len(),
         })?;
-        Ok(LevelReply::all(found.values))
+        Ok(LevelReply::all(found.only().values))
     }
 
     fn is_in_span(&self, span: &PartitionSpan) -> Result<bool, SourceError> {

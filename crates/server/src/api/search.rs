@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use event::{Event, Micros, Seq};
 use futures_util::stream;
-use index::{Budget, Cancel, Covered, Cursor, Index, Scope, SearchError, SearchRequest};
+use index::{Budget, Cancel, Counting, Covered, Cursor, Index, Scope, SearchError, SearchRequest};
 use query::{Cell, Diagnostic, Pipeline};
 use registry::SearchDone;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,17 @@ pub(crate) struct SearchParams {
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// `all` (when left out): every event that matches is counted; `page`: the search ends when its page is full, however
+    /// much is kept, and `total` is then what was seen, `gte`.
+    count: Option<Count>,
+}
+
+/// How far a search counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Count {
+    All,
+    Page,
 }
 
 /// A page of events.
@@ -194,7 +205,7 @@ pub(crate) async fn stream(
     MayRead(actor): MayRead,
     Params(params): Params<SearchParams>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (question, pipeline) = params.read(&app).await?;
+    let (question, pipeline) = params.read(&app, &actor).await?;
     if !pipeline.stages.is_empty() {
         let detail = "a table comes as a whole: ask /api/v1/search, or for events without stages";
         return Err(Problem::field("q", detail));
@@ -206,7 +217,7 @@ pub(crate) async fn stream(
     let listening = app.clone();
     tokio::spawn(async move {
         let pieces = sender.clone();
-        let searching = listening.searches.run(move |budget, cancel| {
+        let searching = listening.searches.run(&actor.name, move |budget, cancel| {
             let leaving = cancel.clone();
             let mut on_hits = |hits: Vec<Event>| {
                 if !hits.is_empty() && pieces.blocking_send(line(&Piece::Hits(hits))).is_err() {
@@ -253,14 +264,14 @@ async fn answer(
     actor: &registry::Actor,
     params: SearchParams,
 ) -> Result<Json<SearchAnswer>, Problem> {
-    let (question, pipeline) = params.read(app).await?;
+    let (question, pipeline) = params.read(app, actor).await?;
     if !pipeline.stages.is_empty() {
         let table = table(app, actor, &params, question, pipeline).await?;
         return Ok(Json(SearchAnswer::Table(table)));
     }
     let asked = params.asked(&question)?;
     let index = Arc::clone(&app.parts.index);
-    let searching = app.searches.run(move |budget, cancel| {
+    let searching = app.searches.run(&actor.name, move |budget, cancel| {
         let mut hits = Vec::new();
         let mut on_hits = |found| hits.extend(found);
         let reply = asked.search(&index, question, budget, &cancel, &mut on_hits)?;
@@ -278,13 +289,18 @@ struct Asked {
     limit: usize,
     cursor: Option<Cursor>,
     identity: u64,
+    counting: Counting,
     warnings: Vec<Diagnostic>,
 }
 
 impl SearchParams {
-    async fn read(&self, app: &App) -> Result<(Question, Pipeline), Problem> {
+    async fn read(
+        &self,
+        app: &App,
+        actor: &registry::Actor,
+    ) -> Result<(Question, Pipeline), Problem> {
         let (q, from, to) = (self.q.as_deref(), self.from.as_deref(), self.to.as_deref());
-        Question::read_pipeline(app, q, from, to).await
+        Question::read_pipeline(app, actor, q, from, to).await
     }
 
     /// Puts the search into the history of who asked; whoever turns a page asks nothing new.
@@ -316,6 +332,10 @@ impl SearchParams {
             limit: limit(self.limit, LIMIT, LIMIT_MAX)?,
             cursor: cursor.map_err(|error| Problem::field("cursor", error.to_string()))?,
             identity: identity(self),
+            counting: match self.count {
+                Some(Count::Page) => Counting::Page,
+                Some(Count::All) | None => Counting::All,
+            },
             warnings: question.warnings.clone(),
         })
     }
@@ -335,7 +355,8 @@ impl Asked {
         let request = SearchRequest {
             cursor: self.cursor,
             identity: self.identity,
-            ..SearchRequest::new(question.scope(budget, cancel.clone()), self.limit)
+            counting: self.counting,
+            ..SearchRequest::new(question.scope(budget.clone(), cancel.clone()), self.limit)
         };
         let found = index.search_streaming(&request, on_hits)?;
         let losses = losses_in(index, span, budget, cancel.clone())?;
@@ -372,16 +393,21 @@ async fn table(
     let warnings = question.warnings.clone();
     let span = (question.from, question.to);
     let index = std::sync::Arc::clone(&app.parts.index);
-    let running = app.searches.run(move |budget, cancel| {
-        let piped = pipes::run(&index, question, &pipeline, limit, budget, cancel.clone())?;
+    let running = app.searches.run(&actor.name, move |budget, cancel| {
+        let piped = pipes::run(
+            &index,
+            question,
+            &pipeline,
+            limit,
+            budget.clone(),
+            cancel.clone(),
+        )?;
         let losses = losses_in(&index, span, budget, cancel)?;
         Ok((piped, losses))
     });
     let (ran, ()) = tokio::join!(running, app.record(actor, "search", described(params)));
     let (piped, losses) = ran?;
-    let table = piped
-        .table
-        .map_err(|error| Problem::field("q", error.to_string()))?;
+    let table = piped.table.map_err(Problem::from)?;
     let took_ms = u64::try_from(piped.took.as_millis()).unwrap_or(u64::MAX);
     let total = (piped.total.count(), piped.total.relation());
     app.note_search(actor, params.done(app, took_ms, total));

@@ -155,10 +155,10 @@ pub(crate) async fn unparsed(
     let clusters = limit(params.limit, CLUSTERS, CLUSTERS_MAX)?;
     let described = super::described(q, from, to);
     let index = Arc::clone(&app.parts.index);
-    let looking = app.searches.run(move |budget, cancel| {
+    let looking = app.searches.run(&actor.name, move |budget, cancel| {
         let levels = index.top(&TopRequest {
-            scope: question.clone().scope(budget, cancel.clone()),
-            field: Field::NHATKY_PARSE.into(),
+            scope: question.clone().scope(budget.clone(), cancel.clone()),
+            fields: vec![Field::NHATKY_PARSE.into()],
             limit: ParseLevel::ALL.len(),
         })?;
         let question = Question {
@@ -188,7 +188,7 @@ pub(crate) async fn unparsed(
         left_out,
         total: found.total.count(),
         total_relation: found.total.relation(),
-        levels: LevelReply::all(levels.values),
+        levels: LevelReply::all(levels.only().values),
         covered: CoveredReply::new(found.covered, 0),
     }))
 }

@@ -85,7 +85,7 @@ pub(crate) async fn why_nothing(
         params.from.as_deref(),
         params.to.as_deref(),
     );
-    let (question, pipeline) = Question::read_pipeline(&app, q, from, to).await?;
+    let (question, pipeline) = Question::read_pipeline(&app, &actor, q, from, to).await?;
     let described = super::described(q, from, to);
     let filter = SourceFilter {
         limit: SOURCES_MAX,
@@ -100,9 +100,9 @@ pub(crate) async fn why_nothing(
         sources: app.parts.registry.sources(&filter).await?,
     };
     let index = Arc::clone(&app.parts.index);
-    let asking = app
-        .searches
-        .run(move |budget, cancel| nothing::why(&index, &nothing, budget, cancel));
+    let asking = app.searches.run(&actor.name, move |budget, cancel| {
+        nothing::why(&index, &nothing, budget, cancel)
+    });
     let recorded = app.record(&actor, "search-why-nothing", described);
     let (why, ()) = tokio::join!(asking, recorded);
     let why = why?;

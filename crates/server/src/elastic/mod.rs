@@ -311,9 +311,9 @@ async fn carried_out(
 ) -> Result<search::Answer, Fault> {
     let index = Arc::clone(&app.parts.index);
     let events = Arc::clone(&app.parts.events);
-    let searching = app
-        .searches
-        .run(move |budget, cancel| search::run(&index, &*events, &asked, budget, &cancel));
+    let searching = app.searches.run(&actor.name, move |budget, cancel| {
+        search::run(&index, &*events, &asked, budget, &cancel)
+    });
     let (found, ()) = tokio::join!(searching, app.record(actor, "search-elastic", described));
     found?
 }
@@ -397,9 +397,9 @@ async fn count(
     let described = described(&parameters, body.as_ref());
     let expr = Asked::count(parameters, body, app.parts.clock.now())?;
     let index = Arc::clone(&app.parts.index);
-    let counting = app
-        .searches
-        .run(move |budget, cancel| search::count(&index, expr, budget, cancel));
+    let counting = app.searches.run(&actor.name, move |budget, cancel| {
+        search::count(&index, expr, budget, cancel)
+    });
     let (found, ()) = tokio::join!(counting, app.record(&actor, "search-elastic", described));
     Ok(Json(found?))
 }

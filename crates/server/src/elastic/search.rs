@@ -8,7 +8,7 @@ use index::{
     Budget, Cancel, Counting, Covered, Cursor, Depth, EventSource, Index, Scope, SearchError,
     SearchRequest, StatsRequest, Total,
 };
-use query::{Expr, Memory, Wish};
+use query::{Expr, Wish};
 use serde_json::{Map, Value, json};
 
 use super::aggregation::Node;
@@ -18,8 +18,6 @@ use super::hits::{INDEX, Known};
 use super::request::{Asked, TotalShown};
 use super::sort::First;
 
-/// What the rows of the aggregations of one search may take in memory, in bytes.
-const ROWS_BYTES_MAX: usize = 128 << 20;
 /// What the raw texts of one page may take, in bytes.
 const PAGE_BYTES_MAX: usize = 64 << 20;
 /// How many events are fetched at once.
@@ -144,7 +142,7 @@ type Outcome<T> = Result<Result<T, Fault>, SearchError>;
 impl Searcher<'_> {
     fn scope(&self, expr: Expr) -> Scope {
         Scope {
-            budget: self.budget,
+            budget: self.budget.clone(),
             cancel: self.cancel.clone(),
             seqs: Seq::ZERO..=self.asked.through.unwrap_or(Seq::MAX),
             ..Scope::new(expr)
@@ -266,7 +264,6 @@ impl Searcher<'_> {
         let tables = self.index.stats(&StatsRequest {
             scope: self.scope(self.asked.expr.clone()),
             stats: plan.tables(),
-            memory: Memory::new(ROWS_BYTES_MAX),
             wish: Wish::default(),
         })?;
         let found = Found {

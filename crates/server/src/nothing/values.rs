@@ -128,14 +128,16 @@ impl Asking<'_> {
                 budget: Budget {
                     time: self.budget.time.min(COUNT_TIME),
                     bytes: self.budget.bytes.min(COUNT_BYTES),
+                    ..self.budget.clone()
                 },
                 cancel: self.cancel.clone(),
                 ..Scope::new(expr.clone())
             },
-            field: field.clone(),
+            fields: vec![field.clone()],
             limit: VALUES,
         })?;
-        Ok(top.values.into_iter().map(|value| value.value).collect())
+        let values = top.only().values.into_iter();
+        Ok(values.map(|value| value.value).collect())
     }
 
     /// The field is there, but not with that value.

@@ -1,0 +1,216 @@
+//! How often each value of a column occurs, by value and not by document: for columns with as many values as there are
+//! addresses in the world.
+//!
+//! Within a segment a value is a small number, and counting is adding one at that place of an array. Only then is each
+//! number that occurs made a value, and the counts of the segments are added up by value.
+
+use std::collections::HashMap;
+use std::io;
+
+use query::{Cell, Groups, Memory, PipeError};
+use tantivy::columnar::{Cardinality, Column as Values};
+
+use crate::bits::Bits;
+use crate::codes::{Meaning, Numbered};
+use crate::schema::Column;
+use crate::scope::SearchError;
+use crate::segment::Segment;
+
+/// Documents whose values are read at once.
+const BLOCK: usize = 4096;
+/// Numbers up to here have a place in an array each: 16 MiB.
+const FEW: u64 = 4 << 20;
+
+/// How often each value of one column occurs.
+#[derive(Debug)]
+pub(crate) struct ValueCounts {
+    column: Column,
+    numbers: HashMap<u128, u64, ahash::RandomState>,
+    texts: HashMap<Box<str>, u64, ahash::RandomState>,
+    /// How many documents have no value.
+    absent: u64,
+    memory: Memory,
+    taken: usize,
+}
+
+impl ValueCounts {
+    pub(crate) fn new(column: Column, memory: Memory) -> Self {
+        Self {
+            column,
+            numbers: HashMap::default(),
+            texts: HashMap::default(),
+            absent: 0,
+            memory,
+            taken: 0,
+        }
+    }
+
+    /// Adds the documents of a segment; `false` where some may have several values, and nothing was added.
+    pub(crate) fn add(
+        &mut self,
+        segment: &Segment,
+        docs: &Bits,
+    ) -> Result<Result<bool, PipeError>, SearchError> {
+        let Some(numbered) = segment.numbered(self.column)? else {
+            self.absent += docs.count();
+            return Ok(Ok(true));
+        };
+        if numbered.numbers.get_cardinality() == Cardinality::Multivalued {
+            return Ok(Ok(false));
+        }
+        let (ordered, values) = counted(&numbered.numbers, docs);
+        self.absent += docs.count() - values;
+        self.add_values(numbered, &ordered)
+            .map_err(tantivy::TantivyError::from)?;
+        Ok(self.pay().map(|()| true))
+    }
+
+    /// Adds so many of each of these numbers, which ascend.
+    fn add_values(&mut self, numbered: &Numbered, ordered: &[(u64, u32)]) -> io::Result<()> {
+        let counts = ordered.iter().map(|(_, count)| u64::from(*count));
+        if let Meaning::Text(texts) = &numbered.meaning {
+            let places: Vec<u64> = ordered.iter().map(|(number, _)| *number).collect();
+            let mut counts = counts;
+            texts.dictionary().sorted_ords_to_term_cb(&places, |text| {
+                let text = String::from_utf8_lossy(text);
+                let count = counts.next().unwrap_or(0);
+                match self.texts.get_mut(&*text) {
+                    Some(known) => *known += count,
+                    None => {
+                        self.texts.insert(text.into(), count);
+                    }
+                }
+            })?;
+        } else {
+            for ((number, _), count) in ordered.iter().zip(counts) {
+                *self.numbers.entry(numbered.bits(*number)).or_default() += count;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes from the budget what the values are known to need, about.
+    fn pay(&mut self) -> Result<(), PipeError> {
+        let number = size_of::<(u128, u64)>();
+        let text = size_of::<(Box<str>, u64)>() + 24;
+        let bytes = self.numbers.capacity() * number + self.texts.capacity() * text;
+        let more = bytes.saturating_sub(self.taken);
+        self.taken += more;
+        self.memory.take(more)
+    }
+
+    /// Adds what another thread has counted.
+    pub(crate) fn merge(&mut self, mut other: Self) -> Result<(), PipeError> {
+        if other.numbers.len() + other.texts.len() > self.numbers.len() + self.texts.len() {
+            std::mem::swap(self, &mut other);
+        }
+        self.absent += other.absent;
+        for (number, count) in other.numbers {
+            *self.numbers.entry(number).or_default() += count;
+        }
+        for (text, count) in other.texts {
+            *self.texts.entry(text).or_default() += count;
+        }
+        self.memory.give_back(other.taken);
+        self.pay()
+    }
+
+    /// Gives `groups`, which have this column as their one key, a row for each value, with its count in the aggregates
+    /// of these numbers.
+    pub(crate) fn finish(self, counting: &[usize], groups: &mut Groups) -> Result<(), PipeError> {
+        self.memory.give_back(self.taken);
+        let mut add = |cell: Cell, count: u64| {
+            let row = groups.row(vec![cell])?;
+            for number in counting {
+                groups.count(row, *number, count);
+            }
+            Ok(())
+        };
+        if self.absent > 0 {
+            add(Cell::Null, self.absent)?;
+        }
+        // The order does not matter: tables are sorted.
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "rows have no order of their own"
+        )]
+        for (number, count) in self.numbers {
+            add(
+                Cell::from(Numbered::value_of(self.column.kind, number)),
+                count,
+            )?;
+        }
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "rows have no order of their own"
+        )]
+        for (text, count) in self.texts {
+            add(Cell::Text(text), count)?;
+        }
+        Ok(())
+    }
+}
+
+/// How often each number occurs in these documents, ascending, and how many have one.
+fn counted(numbers: &Values<u64>, docs: &Bits) -> (Vec<(u64, u32)>, u64) {
+    let mut values = 0;
+    let greatest = numbers.max_value();
+    let ordered = match usize::try_from(greatest) {
+        Ok(places) if greatest < FEW => {
+            let mut counts = vec![0u32; places + 1];
+            each_block(numbers, docs, |block| {
+                values += block.len() as u64;
+                for number in block {
+                    let place = usize::try_from(*number).ok();
+                    if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
+                        *count += 1;
+                    }
+                }
+            });
+            let counts = (0..).zip(counts);
+            counts.filter(|(_, count)| *count > 0).collect()
+        }
+        _ => {
+            let mut counts: HashMap<u64, u32, ahash::RandomState> = HashMap::default();
+            each_block(numbers, docs, |block| {
+                values += block.len() as u64;
+                for number in block {
+                    *counts.entry(*number).or_default() += 1;
+                }
+            });
+            let mut ordered: Vec<(u64, u32)> = counts.into_iter().collect();
+            ordered.sort_unstable_by_key(|(number, _)| *number);
+            ordered
+        }
+    };
+    (ordered, values)
+}
+
+/// Gives `take` the numbers of these documents, a block at a time.
+fn each_block(numbers: &Values<u64>, docs: &Bits, mut take: impl FnMut(&[u64])) {
+    let mut block = vec![0; BLOCK];
+    if docs.count() == u64::from(docs.len()) {
+        let count = u64::from(numbers.values.num_vals());
+        for start in (0..count).step_by(BLOCK) {
+            let len = usize::try_from(count - start).unwrap_or(BLOCK).min(BLOCK);
+            let part = block.get_mut(..len).unwrap_or_default();
+            numbers.values.get_range(start, part);
+            take(part);
+        }
+        return;
+    }
+    let (mut wanted, mut with, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    let mut left = docs.ascending();
+    loop {
+        wanted.clear();
+        wanted.extend(left.by_ref().take(BLOCK));
+        if wanted.is_empty() {
+            return;
+        }
+        (with.clear(), rows.clear());
+        numbers.row_ids_for_docs(&wanted, &mut with, &mut rows);
+        let part = block.get_mut(..rows.len()).unwrap_or_default();
+        numbers.values.get_vals(&rows, part);
+        take(part);
+    }
+}
