@@ -527,7 +527,10 @@ impl<'a> Run<'a> {
             return Ok(events.iter().map(Event::seq).collect());
         }
         let (source, expr) = (self.source, self.expr.clone());
-        self.share_out(segment, docs, |seqs| Asked::of_raws(&expr, seqs, source))
+        // Each thread has its own: what a regular expression works with is not shared without waiting.
+        self.share_out(segment, docs, |seqs| {
+            Asked::of_raws(&expr.clone(), seqs, source)
+        })
     }
 
     /// Asks pieces of these documents, which descend, each in a thread.

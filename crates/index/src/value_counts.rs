@@ -25,23 +25,73 @@ const FEW: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct ValueCounts {
     column: Column,
-    numbers: HashMap<u128, u64, ahash::RandomState>,
+    numbers: Sorted,
     texts: HashMap<Box<str>, u64, ahash::RandomState>,
     /// How many documents have no value.
     absent: u64,
     memory: Memory,
     taken: usize,
+    /// How often each number of the segment in hand occurs; all 0 between two segments.
+    places: Vec<u32>,
+}
+
+/// Values that are no texts, by their bits, ascending, and how often each occurs.
+#[derive(Debug, Default)]
+struct Sorted {
+    values: Vec<u128>,
+    counts: Vec<u64>,
+}
+
+impl Sorted {
+    fn push(&mut self, value: u128, count: u64) {
+        self.values.push(value);
+        self.counts.push(count);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u128, u64)> {
+        self.values.iter().copied().zip(self.counts.iter().copied())
+    }
+
+    /// Both together. Values come in no pattern that a processor could foresee: which side is next is computed, not
+    /// branched upon.
+    fn merged(&self, other: &Self) -> Self {
+        let room = self.values.len().max(other.values.len())
+            + other.values.len().min(self.values.len()) / 2;
+        let mut merged = Self {
+            values: Vec::with_capacity(room),
+            counts: Vec::with_capacity(room),
+        };
+        let (mut one, mut two) = (0, 0);
+        while let (Some(a), Some(b)) = (self.values.get(one), other.values.get(two)) {
+            let (takes_one, takes_two) = (a <= b, b <= a);
+            let count = |counts: &[u64], at: usize, takes: bool| {
+                counts.get(at).copied().unwrap_or(0) * u64::from(takes)
+            };
+            merged.push(
+                if takes_one { *a } else { *b },
+                count(&self.counts, one, takes_one) + count(&other.counts, two, takes_two),
+            );
+            one += usize::from(takes_one);
+            two += usize::from(takes_two);
+        }
+        for (rest, from) in [(self, one), (other, two)] {
+            merged.values.extend(rest.values.iter().skip(from));
+            merged.counts.extend(rest.counts.iter().skip(from));
+        }
+        merged
+    }
 }
 
 impl ValueCounts {
     pub(crate) fn new(column: Column, memory: Memory) -> Self {
         Self {
             column,
-            numbers: HashMap::default(),
+            numbers: Sorted::default(),
             texts: HashMap::default(),
             absent: 0,
             memory,
             taken: 0,
+            places: Vec::new(),
         }
     }
 
@@ -58,7 +108,7 @@ impl ValueCounts {
         if numbered.numbers.get_cardinality() == Cardinality::Multivalued {
             return Ok(Ok(false));
         }
-        let (ordered, values) = counted(&numbered.numbers, docs);
+        let (ordered, values) = counted(&numbered.numbers, docs, &mut self.places);
         self.absent += docs.count() - values;
         self.add_values(numbered, &ordered)
             .map_err(tantivy::TantivyError::from)?;
@@ -82,9 +132,11 @@ impl ValueCounts {
                 }
             })?;
         } else {
+            let mut sorted = Sorted::default();
             for ((number, _), count) in ordered.iter().zip(counts) {
-                *self.numbers.entry(numbered.bits(*number)).or_default() += count;
+                sorted.push(numbered.bits(*number), count);
             }
+            self.numbers = self.numbers.merged(&sorted);
         }
         Ok(())
     }
@@ -93,7 +145,7 @@ impl ValueCounts {
     fn pay(&mut self) -> Result<(), PipeError> {
         let number = size_of::<(u128, u64)>();
         let text = size_of::<(Box<str>, u64)>() + 24;
-        let bytes = self.numbers.capacity() * number + self.texts.capacity() * text;
+        let bytes = self.numbers.values.capacity() * number + self.texts.capacity() * text;
         let more = bytes.saturating_sub(self.taken);
         self.taken += more;
         self.memory.take(more)
@@ -101,13 +153,11 @@ impl ValueCounts {
 
     /// Adds what another thread has counted.
     pub(crate) fn merge(&mut self, mut other: Self) -> Result<(), PipeError> {
-        if other.numbers.len() + other.texts.len() > self.numbers.len() + self.texts.len() {
+        if other.texts.len() > self.texts.len() {
             std::mem::swap(self, &mut other);
         }
         self.absent += other.absent;
-        for (number, count) in other.numbers {
-            *self.numbers.entry(number).or_default() += count;
-        }
+        self.numbers = self.numbers.merged(&other.numbers);
         for (text, count) in other.texts {
             *self.texts.entry(text).or_default() += count;
         }
@@ -119,8 +169,9 @@ impl ValueCounts {
     /// of these numbers.
     pub(crate) fn finish(self, counting: &[usize], groups: &mut Groups) -> Result<(), PipeError> {
         self.memory.give_back(self.taken);
+        groups.reserve(self.numbers.values.len() + self.texts.len());
         let mut add = |cell: Cell, count: u64| {
-            let row = groups.row(vec![cell])?;
+            let row = groups.row([cell])?;
             for number in counting {
                 groups.count(row, *number, count);
             }
@@ -129,16 +180,9 @@ impl ValueCounts {
         if self.absent > 0 {
             add(Cell::Null, self.absent)?;
         }
-        // The order does not matter: tables are sorted.
-        #[expect(
-            clippy::iter_over_hash_type,
-            reason = "rows have no order of their own"
-        )]
-        for (number, count) in self.numbers {
-            add(
-                Cell::from(Numbered::value_of(self.column.kind, number)),
-                count,
-            )?;
+        for (number, count) in self.numbers.iter() {
+            let value = Numbered::value_of(self.column.kind, number);
+            add(Cell::from(value), count)?;
         }
         #[expect(
             clippy::iter_over_hash_type,
@@ -152,22 +196,23 @@ impl ValueCounts {
 }
 
 /// How often each number occurs in these documents, ascending, and how many have one.
-fn counted(numbers: &Values<u64>, docs: &Bits) -> (Vec<(u64, u32)>, u64) {
+fn counted(numbers: &Values<u64>, docs: &Bits, places: &mut Vec<u32>) -> (Vec<(u64, u32)>, u64) {
     let mut values = 0;
     let greatest = numbers.max_value();
     let ordered = match usize::try_from(greatest) {
-        Ok(places) if greatest < FEW => {
-            let mut counts = vec![0u32; places + 1];
+        Ok(last) if greatest < FEW => {
+            places.resize(places.len().max(last + 1), 0);
             each_block(numbers, docs, |block| {
                 values += block.len() as u64;
                 for number in block {
                     let place = usize::try_from(*number).ok();
-                    if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
+                    if let Some(count) = place.and_then(|place| places.get_mut(place)) {
                         *count += 1;
                     }
                 }
             });
-            let counts = (0..).zip(counts);
+            let counts = (0..).zip(places.iter_mut().take(last + 1));
+            let counts = counts.map(|(number, count)| (number, std::mem::take(count)));
             counts.filter(|(_, count)| *count > 0).collect()
         }
         _ => {

@@ -26,6 +26,8 @@
 //! The payload is, for each record, the length of its canonical encoding as u32, and the encoding. A *gap* stands for
 //! records that were lost to damage: it has Seqs, but its payload is a text for people.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use event::{Micros, Record, Seq};
 
@@ -335,6 +337,12 @@ pub(crate) enum PayloadError {
     Count,
 }
 
+thread_local! {
+    /// What zstd works with, which costs more to make than many a block to decompress.
+    static DECOMPRESSOR: RefCell<zstd::bulk::Decompressor<'static>> =
+        RefCell::new(zstd::bulk::Decompressor::new().expect("memory for zstd"));
+}
+
 /// The uncompressed payload of a block whose stored payload, with or without its padding, is `stored`.
 pub(crate) fn decompress(
     header: &BlockHeader,
@@ -347,9 +355,9 @@ pub(crate) fn decompress(
         Codec::Lz4 => {
             lz4_flex::block::decompress(&stored, raw_len).map_err(|_| PayloadError::Compression)?
         }
-        Codec::Zstd => {
-            zstd::bulk::decompress(&stored, raw_len).map_err(|_| PayloadError::Compression)?
-        }
+        Codec::Zstd => DECOMPRESSOR
+            .with_borrow_mut(|decompressor| decompressor.decompress(&stored, raw_len))
+            .map_err(|_| PayloadError::Compression)?,
     };
     if payload.len() != raw_len {
         return Err(PayloadError::Compression);

@@ -118,13 +118,17 @@ impl Groups {
     ///
     /// # Errors
     /// The rows take more memory than they may.
-    pub fn row(&mut self, keys: Vec<Cell>) -> Result<RowId, PipeError> {
+    pub fn row(
+        &mut self,
+        keys: impl AsRef<[Cell]> + IntoIterator<Item = Cell>,
+    ) -> Result<RowId, PipeError> {
         let width = self.stats.by.len();
         let (all, hasher) = (&self.keys, &self.hasher);
-        let hash = hash_of(hasher, &keys);
+        let hash = hash_of(hasher, keys.as_ref());
         let is_same = |row: &RowId| {
             let known = keys_of(all, width, *row).iter();
-            known.zip(&keys).all(|(one, two)| one.has_same_key(two))
+            let mut pairs = known.zip(keys.as_ref());
+            pairs.all(|(one, two)| one.has_same_key(two))
         };
         if let Some(row) = self.places.find(hash, is_same) {
             return Ok(*row);
@@ -137,7 +141,7 @@ impl Groups {
                 _ => size_of::<State>() + AGGREGATE_BYTES,
             })
             .sum();
-        let cells: usize = keys.iter().map(Cell::bytes).sum();
+        let cells: usize = keys.as_ref().iter().map(Cell::bytes).sum();
         self.memory.take(2 * size_of::<RowId>() + cells + states)?;
         let row = RowId(u32::try_from(self.len).unwrap_or(u32::MAX));
         self.len += 1;
@@ -148,6 +152,16 @@ impl Groups {
         self.places
             .insert_unique(hash, row, |row| hash_of(hasher, keys_of(all, width, *row)));
         Ok(row)
+    }
+
+    /// Makes room for so many further rows.
+    pub fn reserve(&mut self, rows: usize) {
+        let width = self.stats.by.len();
+        self.keys.reserve(rows * width);
+        self.states.reserve(rows * self.stats.aggregates.len());
+        let (all, hasher) = (&self.keys, &self.hasher);
+        self.places
+            .reserve(rows, |row| hash_of(hasher, keys_of(all, width, *row)));
     }
 
     /// Counts so many events in the row, for the aggregate of that number, a `count()`.
@@ -186,7 +200,8 @@ impl Groups {
         let mut keys = other.keys.into_iter();
         let mut states = other.states.into_iter();
         for _ in 0..other.len {
-            let row = self.row(keys.by_ref().take(self.stats.by.len()).collect())?;
+            let keys: Vec<Cell> = keys.by_ref().take(self.stats.by.len()).collect();
+            let row = self.row(keys)?;
             let known = states_of(&mut self.states, &self.stats, row);
             for (state, more) in known.iter_mut().zip(states.by_ref()) {
                 state.merge(more, &self.memory)?;
