@@ -152,7 +152,7 @@ impl<'a> Committer<'a> {
                 Some(writer) => writer,
                 none => {
                     let fingerprints = Arc::clone(&self.shared.lock().fingerprints);
-                    none.insert(SegmentWriter::new(fingerprints)?)
+                    none.insert(SegmentWriter::new(fingerprints, self.shared.literals())?)
                 }
             };
             writer.add(event)?;
@@ -195,7 +195,7 @@ impl<'a> Committer<'a> {
     fn write(&self, writer: SegmentWriter, first: Seq) -> io::Result<Segment> {
         let folder = folder(&self.shared.dir, first);
         disk::create_dir_durable(&*self.shared.disk, &folder)?;
-        let info = writer.finish(&*self.shared.disk, &folder)?;
+        let info = writer.finish(&*self.shared.disk, &folder, &self.shared.learner)?;
         Segment::open(&folder, info)
     }
 

@@ -21,6 +21,7 @@ use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf};
 use tantivy::schema::{Field as StoredField, Value as StoredValue};
 
 use crate::schema::{Column, Layout};
+use crate::template::{TemplateTerms, Templates, TooLong};
 use crate::tokenizer::{NEXT, SAME, SKIP};
 
 /// The term of a raw text in which a value may be escaped. Not a word: no query can ask for it.
@@ -91,6 +92,8 @@ struct Draft {
     numbers: Vec<i64>,
     /// Whether a word was too long for the postings.
     has_long: bool,
+    /// Of its template, where it has one.
+    template: Option<TemplateTerms>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,20 +106,21 @@ enum Cell {
 }
 
 impl EventDocument {
-    /// The same document for another event.
-    pub(crate) fn fill(mut self, event: &Event) -> Self {
+    /// The same document for another event, whose template these find.
+    pub(crate) fn fill(mut self, event: &Event, templates: &mut Templates) -> Self {
         if Arc::get_mut(&mut self.0).is_none() {
             self = Self::default();
         }
         let draft = Arc::get_mut(&mut self.0).expect("just made, shared with nobody");
-        draft.fill(event);
+        draft.fill(event, templates);
         self
     }
 }
 
 impl Draft {
-    fn fill(&mut self, event: &Event) {
+    fn fill(&mut self, event: &Event, templates: &mut Templates) {
         self.text.clear();
+        self.template = None;
         self.posted.clear();
         self.columns.clear();
         *self.passes.get_mut() = 0;
@@ -127,12 +131,12 @@ impl Draft {
             .push((layout.seq, Cell::Natural(event.seq().0)));
         let raw = event.original();
         self.note_numbers(event);
-        self.add_words(&raw);
+        self.add_words(&raw, templates);
         self.posted.extend(self.text_from(layout.words, 0));
         self.words_unheard = self.text.len();
         self.add_columns(layout, event);
         let start = self.text.len();
-        self.add_terms(layout, event, &raw);
+        self.add_terms(layout, event, &raw, templates);
         self.posted.extend(self.text_from(layout.terms, start));
     }
 
@@ -145,7 +149,7 @@ impl Draft {
         }
     }
 
-    fn add_words(&mut self, raw: &str) {
+    fn add_words(&mut self, raw: &str, templates: &mut Templates) {
         if !raw.is_ascii() {
             for token in query::tokens(raw) {
                 self.add_word(token.text);
@@ -157,7 +161,32 @@ impl Draft {
         folded.clear();
         folded.push_str(raw);
         folded.make_ascii_lowercase();
+        templates.begin();
+        let may_have_one = templates.are_in_use();
         for token in query::tokens(&folded) {
+            if self.is_out(token.text) {
+                templates.skip();
+                self.text.push(SKIP);
+            } else if templates.take(token.text) && may_have_one {
+                self.text.push(SKIP);
+            } else {
+                self.text.push(NEXT);
+                self.text.push_str(token.text);
+            }
+        }
+        if may_have_one {
+            match templates.end() {
+                Ok(terms) => self.template = terms,
+                Err(TooLong) => self.add_each_word(&folded),
+            }
+        }
+        self.scratch = folded;
+    }
+
+    /// Adds the words of a folded text, whatever was added before.
+    fn add_each_word(&mut self, folded: &str) {
+        self.text.clear();
+        for token in query::tokens(folded) {
             if self.is_out(token.text) {
                 self.text.push(SKIP);
             } else {
@@ -165,7 +194,6 @@ impl Draft {
                 self.text.push_str(token.text);
             }
         }
-        self.scratch = folded;
     }
 
     /// Adds the folded word, or an empty position where it is kept out, and its unfolded form where that differs.
@@ -250,7 +278,15 @@ impl Draft {
         true
     }
 
-    fn add_terms(&mut self, layout: &Layout, event: &Event, raw: &str) {
+    fn add_terms(&mut self, layout: &Layout, event: &Event, raw: &str, templates: &Templates) {
+        if let Some(template) = &self.template {
+            for term in [Some(&template.of_document), template.of_template.as_ref()] {
+                if let Some(term) = term {
+                    self.text.push(NEXT);
+                    self.text.push_str(term);
+                }
+            }
+        }
         if may_be_escaped(raw) {
             self.add_term(ESCAPED);
         }
@@ -267,14 +303,14 @@ impl Draft {
             match (layout.column(field), value) {
                 (_, Value::Address(address)) => self.add_apart(address),
                 (Some(_), _) => {}
-                (None, value) => self.add_value_words(&value.to_text(), raw),
+                (None, value) => self.add_value_words(&value.to_text(), raw, templates),
             }
         }
         // Of a vendor's own fields there are mostly none at this depth; names are compared only if there are.
         if event.iter().count() > event.iter_known().count() {
             for (name, value) in event.iter() {
                 if Field::from_name(name).is_none() {
-                    self.add_value_words(&value.to_text(), raw);
+                    self.add_value_words(&value.to_text(), raw, templates);
                 }
             }
         }
@@ -288,22 +324,27 @@ impl Draft {
     }
 
     /// Adds the words of a value that the raw text does not have.
-    fn add_value_words(&mut self, value: &str, raw: &str) {
+    fn add_value_words(&mut self, value: &str, raw: &str, templates: &Templates) {
         if stands_in(value, raw) {
             return;
         }
         for token in query::tokens(value) {
             let folded = query::fold(token.text);
             if !kept_out(&folded) {
-                self.hear_words();
+                self.hear_words(templates);
                 self.add_term(&folded);
             }
         }
     }
 
     /// Puts the folded words of the raw text into `literal`, unless they are there.
-    fn hear_words(&mut self) {
+    fn hear_words(&mut self, templates: &Templates) {
         let end = std::mem::take(&mut self.words_unheard);
+        if end > 0 && self.template.is_some() {
+            for word in templates.literal_words() {
+                self.literal.insert(self.hasher.hash_one(word));
+            }
+        }
         let words = self.text.get(..end).unwrap_or_default();
         for marked in words.split([NEXT, SKIP]) {
             let folded = marked.split(SAME).next().unwrap_or_default();
@@ -423,7 +464,7 @@ mod tests {
 
     /// What the document has in a text field, with its marks.
     fn texts(event: &Event, field: StoredField) -> String {
-        let document = EventDocument::default().fill(event);
+        let document = EventDocument::default().fill(event, &mut Templates::default());
         let values = document.iter_fields_and_values();
         let of_field = values.filter(|(found, _)| *found == field);
         of_field
@@ -476,11 +517,39 @@ mod tests {
     }
 
     #[test]
+    fn literal_words_of_a_template_leave_their_places_empty() {
+        let literals = ["failed", "for", "failure"].map(Box::from);
+        let mut templates = Templates::new(Arc::new(literals.into_iter().collect()));
+        let event = |raw: &str| {
+            let mut event = Event::new(Seq(1), Bytes::from(raw.to_owned()));
+            event.set(Field::EVENT_REASON, "failed FAILURE");
+            event
+        };
+        let mut posted = |raw: &str| {
+            let document = EventDocument::default().fill(&event(raw), &mut templates);
+            let values: Vec<String> = document
+                .iter_fields_and_values()
+                .filter_map(|(_, value)| value.as_str().map(str::to_owned))
+                .collect();
+            values.concat().replace(NEXT, " ").replace(SKIP, " .")
+        };
+        let first = posted("Failed for An: failure");
+        assert!(first.starts_with(" . . an ."), "{first}");
+        assert!(first.contains(crate::template::SKELETON), "{first}");
+        let second = posted("Failed for Binh: failure");
+        // No word of the reason is posted again: all stand in the template.
+        assert!(second.starts_with(" . . binh . \u{1c}"), "{second}");
+        assert_eq!(second.split(' ').count(), 6, "{second}");
+        assert_eq!(posted("nothing known"), " nothing known failed failure");
+        assert_eq!(posted("Failed für An"), " failed fur\u{2}für an failure");
+    }
+
+    #[test]
     fn a_value_that_its_column_cannot_hold_makes_the_document_odd() {
         let odd = |field: Field, value: &str| {
             let mut event = Event::new(Seq(1), Bytes::new());
             event.set(field, value);
-            let document = EventDocument::default().fill(&event);
+            let document = EventDocument::default().fill(&event, &mut Templates::default());
             let columns = &document.0.columns;
             columns.iter().any(|(field, _)| *field == Layout::get().odd)
         };

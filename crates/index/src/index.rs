@@ -47,6 +47,9 @@ pub struct IndexOptions {
     pub search_threads: usize,
     /// How much of an event is published.
     pub fresh_depth: Depth,
+    /// Folded words that are taken for literal text of templates before any are learnt from lines. Which they are
+    /// decides what is saved, never what is found.
+    pub literals: Vec<Box<str>>,
     /// Per product, what today's events depend on: definition, field table, settings of its sources.
     pub fingerprints: BTreeMap<String, u64>,
 }
@@ -62,6 +65,7 @@ impl Default for IndexOptions {
             merge_events_max: 1_000_000,
             search_threads: cores.min(8),
             fresh_depth: Depth::Core,
+            literals: Vec::new(),
             fingerprints: BTreeMap::new(),
         }
     }

@@ -89,6 +89,7 @@ mod source;
 mod state;
 mod stats;
 mod status;
+mod template;
 mod tokenizer;
 mod top;
 mod trace;

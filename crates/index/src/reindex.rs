@@ -64,7 +64,8 @@ pub(crate) fn reindex(
         segments: Vec::new(),
         events: 0,
     };
-    let mut writer = SegmentWriter::new(Arc::clone(&fingerprints))?;
+    let begin = || SegmentWriter::new(Arc::clone(&fingerprints), shared.literals());
+    let mut writer = begin()?;
     let result = (|| {
         let mut at = first;
         while at <= through {
@@ -76,10 +77,7 @@ pub(crate) fn reindex(
             for event in &events {
                 writer.add(event)?;
                 if writer.events() >= SEGMENT_EVENTS {
-                    let full = std::mem::replace(
-                        &mut writer,
-                        SegmentWriter::new(Arc::clone(&fingerprints))?,
-                    );
+                    let full = std::mem::replace(&mut writer, begin()?);
                     build.add(full, &folder)?;
                 }
             }
@@ -111,7 +109,7 @@ impl Build<'_> {
         if writer.events() == 0 {
             return Ok(());
         }
-        let info = writer.finish(&*self.shared.disk, folder)?;
+        let info = writer.finish(&*self.shared.disk, folder, &self.shared.learner)?;
         self.events += u64::from(info.events);
         self.segments.push(Arc::new(Segment::open(folder, info)?));
         Ok(())

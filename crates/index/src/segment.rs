@@ -18,6 +18,7 @@ use crate::pack::Pack;
 use crate::schema::{Column, Layout, ODD, SEQ};
 use crate::scope::SearchError;
 use crate::source::{Depth, EventSource};
+use crate::template::{SKELETON, Template};
 
 /// What the manifest keeps of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,7 @@ pub(crate) struct Segment {
     reader: SegmentReader,
     columns: Vec<OnceLock<ColumnValues>>,
     numbered: Vec<OnceLock<Option<Numbered>>>,
+    templates: OnceLock<Vec<Template>>,
     /// A bit for each column that does not say all of the document.
     odd: Option<Values<u64>>,
 }
@@ -108,11 +110,29 @@ impl Segment {
                 .filter(|odd: &Values<u64>| odd.values.num_vals() > 0),
             columns: layout.columns.iter().map(|_| OnceLock::new()).collect(),
             numbered: layout.columns.iter().map(|_| OnceLock::new()).collect(),
+            templates: OnceLock::new(),
             seqs,
             reader,
             index,
             info,
         })
+    }
+
+    /// Its templates, read at their first use.
+    pub(crate) fn templates(&self) -> tantivy::Result<&[Template]> {
+        if let Some(templates) = self.templates.get() {
+            return Ok(templates);
+        }
+        let mut templates = Vec::new();
+        let mut buffer = [0; 4];
+        let prefix = SKELETON.encode_utf8(&mut buffer).as_bytes();
+        let mut terms = self.terms.terms().range().ge(prefix).into_stream()?;
+        while terms.advance() && terms.key().starts_with(prefix) {
+            let term = std::str::from_utf8(terms.key()).ok();
+            let template = term.and_then(Template::read);
+            templates.push(template.ok_or_else(|| corrupt("a template is not readable"))?);
+        }
+        Ok(self.templates.get_or_init(|| templates))
     }
 
     /// How many documents it has.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use disk::Disk;
 use event::{Event, Field, Seq, Value};
@@ -14,6 +14,7 @@ use crate::document::EventDocument;
 use crate::pack::pack;
 use crate::schema::Layout;
 use crate::segment::{Segment, SegmentInfo};
+use crate::template::{Learner, Literals, Templates};
 
 /// What tantivy sizes its table of terms by, in bytes.
 const MEMORY_HINT: usize = 32 << 20;
@@ -23,6 +24,7 @@ pub(crate) struct SegmentWriter {
     directory: RamDirectory,
     writer: SingleSegmentIndexWriter<EventDocument>,
     document: EventDocument,
+    templates: Templates,
     info: SegmentInfo,
     fingerprints: Arc<BTreeMap<String, u64>>,
     last_product: String,
@@ -37,8 +39,12 @@ impl std::fmt::Debug for SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// An empty one; `fingerprints` are those under which the events were parsed.
-    pub(crate) fn new(fingerprints: Arc<BTreeMap<String, u64>>) -> io::Result<Self> {
+    /// An empty one; `fingerprints` are those under which the events were parsed, `literals` the words that templates are
+    /// made of.
+    pub(crate) fn new(
+        fingerprints: Arc<BTreeMap<String, u64>>,
+        literals: Arc<Literals>,
+    ) -> io::Result<Self> {
         let directory = RamDirectory::create();
         let writer = Layout::get()
             .builder()
@@ -48,6 +54,7 @@ impl SegmentWriter {
             directory,
             writer,
             document: EventDocument::default(),
+            templates: Templates::new(literals),
             info: SegmentInfo {
                 file: String::new(),
                 first: Seq::MAX,
@@ -74,7 +81,7 @@ impl SegmentWriter {
     pub(crate) fn add(&mut self, event: &Event) -> io::Result<()> {
         debug_assert!(self.info.events == 0 || self.info.last < event.seq());
         self.note(event);
-        let document = std::mem::take(&mut self.document).fill(event);
+        let document = std::mem::take(&mut self.document).fill(event, &mut self.templates);
         self.writer
             .add_document(document.clone())
             .map_err(io::Error::other)?;
@@ -106,14 +113,21 @@ impl SegmentWriter {
         }
     }
 
-    /// Writes the segment's file, durably, into that folder.
-    pub(crate) fn finish(self, disk: &dyn Disk, folder: &Path) -> io::Result<SegmentInfo> {
+    /// Writes the segment's file, durably, into that folder, and teaches what its lines were made of.
+    pub(crate) fn finish(
+        self,
+        disk: &dyn Disk,
+        folder: &Path,
+        learner: &Mutex<Learner>,
+    ) -> io::Result<SegmentInfo> {
         let Self {
             directory,
             writer,
             info,
+            templates,
             ..
         } = self;
+        templates.teach(&mut learner.lock().unwrap_or_else(PoisonError::into_inner));
         let index = writer.finalize().map_err(io::Error::other)?;
         save(disk, folder, &directory, &index, info)
     }

@@ -10,6 +10,7 @@ use event::{Event, Seq};
 use crate::index::IndexOptions;
 use crate::partition::Partition;
 use crate::source::EventSource;
+use crate::template::{Learner, Literals};
 
 /// Events published and not yet committed, in the batches in which they came, ascending.
 #[derive(Debug, Default)]
@@ -110,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) published: Condvar,
     /// Something was committed.
     pub(crate) committed: Condvar,
+    /// What lines are made of.
+    pub(crate) learner: Mutex<Learner>,
     /// Held while a partition's manifest is replaced: by a commit, a merge, a reindex or a drop.
     pub(crate) manifests: Mutex<()>,
 }
@@ -121,16 +124,24 @@ impl Shared {
         source: Arc<dyn EventSource>,
         state: State,
     ) -> Self {
+        let learner = Learner::knowing(options.literals.iter().cloned());
         Self {
             dir,
             disk: Arc::clone(&options.disk),
             options,
             source,
             state: Mutex::new(state),
+            learner: Mutex::new(learner),
             published: Condvar::new(),
             committed: Condvar::new(),
             manifests: Mutex::new(()),
         }
+    }
+
+    /// The words that the next segment's templates are made of.
+    pub(crate) fn literals(&self) -> Arc<Literals> {
+        let learner = self.learner.lock();
+        learner.unwrap_or_else(PoisonError::into_inner).literals()
     }
 
     /// The state. Every change under the lock is complete in itself, so that a panic elsewhere leaves it sound.

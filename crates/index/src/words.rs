@@ -1,5 +1,7 @@
 //! Words and phrases asked of the postings.
 
+use std::collections::BTreeMap;
+
 use query::{Condition, Literal, Number, Pattern, Phrase, TextKey, Word};
 use tantivy::postings::{Postings as _, SegmentPostings};
 use tantivy::schema::{Field as StoredField, IndexRecordOption};
@@ -11,6 +13,7 @@ use crate::document::{LONG, NUMBER_COLUMNS, WORD_BYTES_MAX, kept_out, plain_numb
 use crate::evaluate::Answer;
 use crate::schema::Layout;
 use crate::segment::{ColumnValues, Segment};
+use crate::template::Template;
 use crate::trace::{Means, Trace, Why};
 
 /// The most words of the postings that one word with wildcards stands for; beyond, every event is asked.
@@ -25,12 +28,10 @@ pub(crate) struct Postings<'a> {
 
 /// What the postings can say of one word of a phrase.
 enum Clue {
-    /// It stands at these places.
-    Places(Box<SegmentPostings>),
+    /// Postings and templates say where this word stands.
+    Places,
     /// Only these documents can have it.
     Docs(Bits),
-    /// No document has it.
-    Nowhere,
     /// Nothing: it is kept out.
     Silent,
 }
@@ -93,18 +94,17 @@ impl Postings<'_> {
         let mut exact = true;
         let mut places = Vec::new();
         for (offset, word) in words {
-            match self.clue(word)? {
-                Clue::Places(postings) => places.push((*offset, postings)),
-                Clue::Docs(docs) => {
+            match (self.clue(word)?, word) {
+                (Clue::Places, Word::Is(key)) => places.push((*offset, key.text())),
+                (Clue::Docs(docs), _) => {
                     exact = false;
                     possible.and(&docs);
                 }
-                Clue::Nowhere => *possible = Bits::none(possible.len()),
-                Clue::Silent => exact = false,
+                (Clue::Places | Clue::Silent, _) => exact = false,
             }
         }
         if !places.is_empty() && !possible.is_empty() {
-            *possible = together(places, possible);
+            *possible = self.together(&places, possible)?;
         }
         Ok(exact)
     }
@@ -130,7 +130,131 @@ impl Postings<'_> {
         if let Some(postings) = read(&self.segment.words, field, word, IndexRecordOption::Basic)? {
             fill(&mut docs, postings);
         }
+        let templates = self.segment.templates()?.iter();
+        let with = templates.filter(|template| !template.positions(word).is_empty());
+        self.fill_from(&with.collect::<Vec<_>>(), &mut docs)?;
         Ok(docs)
+    }
+
+    /// Adds the documents of these templates.
+    fn fill_from(&self, templates: &[&Template], docs: &mut Bits) -> tantivy::Result<()> {
+        for template in templates {
+            if let Some(postings) = self.of_template(template)? {
+                fill(docs, postings);
+            }
+        }
+        Ok(())
+    }
+
+    fn of_template(&self, template: &Template) -> tantivy::Result<Option<SegmentPostings>> {
+        read(
+            &self.segment.terms,
+            Layout::get().terms,
+            &template.term,
+            IndexRecordOption::Basic,
+        )
+    }
+
+    /// The documents of `within` in which every word stands at its offset from one common place. A word is posted, or it
+    /// is literal text of the document's template: in no document is it both.
+    fn together(&self, words: &[(u32, &str)], within: &Bits) -> tantivy::Result<Bits> {
+        let all: Vec<usize> = (0..words.len()).collect();
+        let mut docs = match self.posted(words, &all)? {
+            Some(posted) => together(posted, within, |_, _| true),
+            None => Bits::none(within.len()),
+        };
+        // Templates by which of the words are literal in them.
+        let mut groups: BTreeMap<Vec<bool>, Vec<(&Template, Vec<u32>)>> = BTreeMap::new();
+        let last = words.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
+        for template in self.segment.templates()? {
+            let places: Vec<Vec<u32>> = words
+                .iter()
+                .map(|(_, word)| template.positions(word))
+                .collect();
+            let literal: Vec<bool> = places.iter().map(|places| !places.is_empty()).collect();
+            if !literal.contains(&true) {
+                continue;
+            }
+            // Where the phrase may end, by the literal words alone.
+            let mut ends: Option<Vec<u32>> = None;
+            for ((offset, _), places) in words.iter().zip(&places) {
+                if places.is_empty() {
+                    continue;
+                }
+                let fitting = places.iter().map(|place| place + (last - offset));
+                let fitting: Vec<u32> = fitting.collect();
+                ends = Some(match ends {
+                    None => fitting,
+                    Some(ends) => ends
+                        .into_iter()
+                        .filter(|end| fitting.binary_search(end).is_ok())
+                        .collect(),
+                });
+            }
+            let ends = ends.unwrap_or_default();
+            if !ends.is_empty() {
+                groups.entry(literal).or_default().push((template, ends));
+            }
+        }
+        for (literal, templates) in groups {
+            if !literal.contains(&false) {
+                let templates: Vec<&Template> =
+                    templates.iter().map(|(template, _)| *template).collect();
+                self.fill_from(&templates, &mut docs)?;
+                continue;
+            }
+            let others = (0..).zip(&literal).filter(|(_, literal)| !**literal);
+            let others: Vec<usize> = others.map(|(number, _)| number).collect();
+            let Some(posted) = self.posted(words, &others)? else {
+                continue;
+            };
+            let mut which = vec![0_u16; within.len() as usize];
+            for (number, (template, _)) in (1..).zip(&templates) {
+                let Some(mut postings) = self.of_template(template)? else {
+                    continue;
+                };
+                let mut doc = postings.doc();
+                while doc != TERMINATED {
+                    if let Some(place) = which.get_mut(doc as usize) {
+                        *place = number;
+                    }
+                    doc = postings.advance();
+                }
+            }
+            let of_group = together_until(posted, within, last, |doc, ends| {
+                let number = which.get(doc as usize).copied().unwrap_or(0);
+                let template = usize::from(number).checked_sub(1);
+                let template = template.and_then(|number| templates.get(number));
+                template.is_some_and(|(_, fitting)| {
+                    ends.iter().any(|end| fitting.binary_search(end).is_ok())
+                })
+            });
+            docs.or(&of_group);
+        }
+        docs.and(within);
+        Ok(docs)
+    }
+
+    /// The postings of some of the words, with their offsets; `None` where one of them has none.
+    fn posted(
+        &self,
+        words: &[(u32, &str)],
+        which: &[usize],
+    ) -> tantivy::Result<Option<Vec<(u32, Box<SegmentPostings>)>>> {
+        let mut posted = Vec::new();
+        for (offset, word) in which.iter().filter_map(|number| words.get(*number)) {
+            let postings = read(
+                &self.segment.words,
+                Layout::get().words,
+                word,
+                IndexRecordOption::WithFreqsAndPositions,
+            )?;
+            match postings {
+                Some(postings) => posted.push((*offset, Box::new(postings))),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(posted))
     }
 
     fn clue(&self, word: &Word) -> tantivy::Result<Clue> {
@@ -149,14 +273,7 @@ impl Postings<'_> {
             self.because(|| Why::LongWord(key.text().to_owned()));
             return Ok(Clue::Docs(self.term(LONG)?));
         }
-        let layout = Layout::get();
-        let postings = read(
-            &self.segment.words,
-            layout.words,
-            key.text(),
-            IndexRecordOption::WithFreqsAndPositions,
-        )?;
-        Ok(postings.map_or(Clue::Nowhere, |postings| Clue::Places(Box::new(postings))))
+        Ok(Clue::Places)
     }
 
     /// Every word of the postings that is like the pattern. A pattern that begins with a digit or a wildcard may stand
@@ -185,6 +302,12 @@ impl Postings<'_> {
                 fill(&mut docs, postings);
             }
         }
+        let templates = self.segment.templates()?.iter();
+        let like = templates.filter(|template| {
+            let mut words = template.words();
+            words.any(|(_, word)| pattern.matches(word))
+        });
+        self.fill_from(&like.collect::<Vec<_>>(), &mut docs)?;
         self.because(|| Why::Wildcard(pattern.to_string()));
         Ok(Clue::Docs(docs))
     }
@@ -253,10 +376,36 @@ fn fill(docs: &mut Bits, mut postings: SegmentPostings) {
     }
 }
 
-/// The documents of `within` in which every word stands at its offset from one common place.
-fn together(mut words: Vec<(u32, Box<SegmentPostings>)>, within: &Bits) -> Bits {
-    words.sort_by_key(|(_, postings)| postings.doc_freq());
+/// The documents of `within` in which every word stands at its offset from one common place, as far as `fits` agrees with
+/// where the phrase may end in them. Of one word alone the places are not read, and none are given.
+fn together(
+    words: Vec<(u32, Box<SegmentPostings>)>,
+    within: &Bits,
+    fits: impl FnMut(u32, &[u32]) -> bool,
+) -> Bits {
     let last = words.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
+    let reads_places = words.len() > 1;
+    standing(words, within, last, reads_places, fits)
+}
+
+/// The same for a part of a phrase whose last word has that offset.
+fn together_until(
+    words: Vec<(u32, Box<SegmentPostings>)>,
+    within: &Bits,
+    last: u32,
+    fits: impl FnMut(u32, &[u32]) -> bool,
+) -> Bits {
+    standing(words, within, last, true, fits)
+}
+
+fn standing(
+    mut words: Vec<(u32, Box<SegmentPostings>)>,
+    within: &Bits,
+    last: u32,
+    reads_places: bool,
+    mut fits: impl FnMut(u32, &[u32]) -> bool,
+) -> Bits {
+    words.sort_by_key(|(_, postings)| postings.doc_freq());
     let mut docs = Bits::none(within.len());
     let mut places = Places::default();
     let [(first_offset, rarest), others @ ..] = words.as_mut_slice() else {
@@ -275,13 +424,13 @@ fn together(mut words: Vec<(u32, Box<SegmentPostings>)>, within: &Bits) -> Bits 
             doc = rarest.seek(next);
             continue;
         }
-        if !others.is_empty() {
+        if reads_places {
             places.start(rarest, last - *first_offset);
             for (offset, postings) in others.iter_mut() {
                 places.keep(postings, last - *offset);
             }
         }
-        if others.is_empty() || !places.common.is_empty() {
+        if (!reads_places || !places.common.is_empty()) && fits(doc, &places.common) {
             docs.insert(doc);
         }
         doc = rarest.advance();

@@ -418,7 +418,14 @@ pub(crate) fn case(seed: u64, events: u64, committed: usize, size: usize) -> Cas
     let starts = [Seq(1), events[events.len() / 2].seq()];
     source.add(&events, &starts);
     let folder = tempfile::tempdir().expect("a temp dir");
+    // What templates are made of, in two cases of three.
+    let literals = [
+        "failed", "user", "port", "deny", "session", "x1", "log", "ssh2", "password", "dang",
+        "443", "color", "red", "inside",
+    ];
+    let share = usize::try_from(seed % 3).expect("small") * literals.len() / 2;
     let options = IndexOptions {
+        literals: literals.into_iter().take(share).map(Box::from).collect(),
         commit_after: Duration::from_secs(3600),
         merge_events_max: 100,
         search_threads: 2,
