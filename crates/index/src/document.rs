@@ -280,11 +280,10 @@ impl Draft {
 
     fn add_terms(&mut self, layout: &Layout, event: &Event, raw: &str, templates: &Templates) {
         if let Some(template) = &self.template {
-            for term in [Some(&template.of_document), template.of_template.as_ref()] {
-                if let Some(term) = term {
-                    self.text.push(NEXT);
-                    self.text.push_str(term);
-                }
+            let of_template = template.of_template.iter();
+            for term in of_template.chain([&template.of_document]) {
+                self.text.push(NEXT);
+                self.text.push_str(term);
             }
         }
         if may_be_escaped(raw) {

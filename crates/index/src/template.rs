@@ -185,11 +185,7 @@ impl Templates {
                 of_template: None,
             }));
         }
-        let mut identity = String::with_capacity(IDENTITY);
-        let hash = Sha256::digest(self.skeleton.as_bytes());
-        for byte in hash.iter().take(IDENTITY / 2) {
-            write!(identity, "{byte:02x}").expect("a String takes all that is written");
-        }
+        let identity = identity_of(&self.skeleton);
         let terms = TemplateTerms {
             of_document: format!("{TEMPLATE}{identity}"),
             of_template: Some(format!("{SKELETON}{identity}{}", self.skeleton)),
@@ -208,6 +204,15 @@ impl Templates {
     pub(crate) fn teach(self, learner: &mut Learner) {
         learner.learn(self.sample);
     }
+}
+
+fn identity_of(skeleton: &str) -> String {
+    let hash = Sha256::digest(skeleton.as_bytes());
+    let mut identity = String::with_capacity(IDENTITY);
+    for byte in hash.iter().take(IDENTITY / 2) {
+        write!(identity, "{byte:02x}").expect("a String takes all that is written");
+    }
+    identity
 }
 
 /// The line is too long for a template.

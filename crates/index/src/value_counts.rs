@@ -252,7 +252,8 @@ fn each_block(numbers: &Values<u64>, docs: &Bits, mut take: impl FnMut(&[u64])) 
         if wanted.is_empty() {
             return;
         }
-        (with.clear(), rows.clear());
+        with.clear();
+        rows.clear();
         numbers.row_ids_for_docs(&wanted, &mut with, &mut rows);
         let part = block.get_mut(..rows.len()).unwrap_or_default();
         numbers.values.get_vals(&rows, part);
