@@ -11,6 +11,7 @@ use event::Micros;
 use sha2::{Digest, Sha256};
 
 use crate::absence::{Gaps, Talker};
+use crate::audit::{Name, Open};
 use crate::codec::{Reader, Writer};
 use crate::detector::{Detector, Memory, Mode};
 use crate::progress::Progress;
@@ -106,6 +107,31 @@ impl Detector {
             body.slice(id);
             body.slice(key);
         });
+        body.length(self.audit.open.len());
+        for open in &self.audit.open {
+            self.write_audit(body, open);
+        }
+    }
+
+    fn write_audit(&self, body: &mut Writer, open: &Open) {
+        let Open {
+            name,
+            since,
+            lines,
+            whole,
+            matched,
+        } = open;
+        body.slice(name.host.as_bytes());
+        body.i64(name.serial);
+        body.i64(name.at.0);
+        body.i64(since.0);
+        body.length(*lines);
+        body.event(whole);
+        body.length(matched.len());
+        for place in matched {
+            let rule = self.rules.rules.get(*place);
+            body.slice(rule.map_or(&[][..], |rule| rule.info.id.as_bytes()));
+        }
     }
 
     fn read_body(&mut self, body: &mut Reader<'_>) -> Option<Vec<Box<str>>> {
@@ -146,6 +172,26 @@ impl Detector {
         let untold = body.list(|body| Some((body.slice()?, body.slice()?.to_vec())))?;
         let known = |(id, key)| Some((places.get(id)?.0, key));
         self.untold = untold.into_iter().filter_map(known).collect();
+        // Checkpoints of before there was this part end here.
+        let audited = if body.is_empty() { 0 } else { body.u32()? };
+        for _ in 0..audited {
+            let name = Name {
+                host: std::str::from_utf8(body.slice()?).ok()?.into(),
+                serial: body.i64()?,
+                at: body.micros()?,
+            };
+            self.audit.open.push_back(Open {
+                name,
+                since: body.micros()?,
+                lines: body.u32()? as usize,
+                whole: body.event()?,
+                matched: body
+                    .list(|body| body.slice())?
+                    .into_iter()
+                    .filter_map(|id| Some(places.get(id)?.0))
+                    .collect(),
+            });
+        }
         Some(fresh.into_values().collect())
     }
 

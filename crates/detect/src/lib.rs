@@ -52,7 +52,9 @@
 #![warn(clippy::iter_over_hash_type)]
 
 mod absence;
+mod audit;
 mod checkpoint;
+mod clause;
 mod codec;
 mod compile;
 mod detector;
@@ -61,6 +63,8 @@ mod field_map;
 mod key;
 mod load;
 mod logsource;
+mod matcher;
+mod measure;
 mod output;
 mod progress;
 mod rate;
@@ -69,21 +73,27 @@ mod rule;
 mod rule_file;
 mod rules;
 mod sample;
+mod scan;
 mod seen;
 mod settings;
 mod shares;
 mod sigma_condition;
 mod sigma_detection;
+mod sigma_filter;
+mod sigma_line;
 mod sigma_value;
 mod span;
 mod status;
 mod store;
+mod time_part;
 mod trial;
+mod view;
 mod work;
 
 pub use checkpoint::{RestoreError, Restored};
 pub use detector::{Counters, Detector, Mode};
 pub use load::RuleProblem;
+pub use matcher::MatcherSize;
 pub use output::{Evicted, Output, Update};
 pub use rule::{RuleInfo, RuleKind, RuleOrigin, RuleState, RuleText, TunableInfo};
 pub use rules::Rules;

@@ -22,6 +22,10 @@ pub struct Settings {
     pub working_hours: WorkingHours,
     /// Addresses of workstations: they send logs, but their contacts outward are not a server's.
     pub workstations: Vec<IpAddr>,
+    /// What `%name%` stands for in Sigma rules whose values have the modifier `expand`, by the name.
+    ///
+    /// Default none: a rule with a placeholder that is not named here is listed as one that cannot be used.
+    pub placeholders: BTreeMap<String, Vec<String>>,
     /// Changes to single rules, by the rule's id.
     pub rules: BTreeMap<String, RuleSettings>,
 }
@@ -32,6 +36,7 @@ impl Default for Settings {
             state_bytes_max: 128 << 20,
             working_hours: WorkingHours::default(),
             workstations: Vec::new(),
+            placeholders: BTreeMap::new(),
             rules: BTreeMap::new(),
         }
     }
