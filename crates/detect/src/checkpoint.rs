@@ -15,13 +15,14 @@ use crate::audit::{Name, Open};
 use crate::codec::{Reader, Writer};
 use crate::detector::{Detector, Memory, Mode};
 use crate::progress::Progress;
-use crate::rate::Pace;
+use crate::rate::{Pace, Window};
 use crate::rules::Rules;
 use crate::seen::Seen;
 use crate::store::{Kept, Store};
+use crate::usual::{Season, Usual};
 
 const MAGIC: &[u8; 8] = b"NKDETECT";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD_BYTES: usize = 8 + 2 + 8;
 const CHECKSUM_BYTES: usize = 32;
 
@@ -362,31 +363,54 @@ fn read_talker(body: &mut Reader<'_>) -> Option<Talker> {
 
 fn write_pace(body: &mut Writer, pace: &Pace) {
     let Pace {
-        window,
+        current,
+        ended,
+        usual,
+        episode,
+    } = pace;
+    write_window(body, current);
+    body.option(ended.as_deref(), write_window);
+    body.option(usual.since, |body, since| body.i64(since.0));
+    body.list(&usual.seasons, |body, (season, counts)| {
+        body.u8(season.0);
+        body.list(counts, |body, count| body.u32(*count));
+    });
+    body.option(episode.as_deref(), Writer::episode);
+}
+
+fn write_window(body: &mut Writer, window: &Window) {
+    let Window {
+        number,
+        awake_us,
         count,
         seqs,
         first_at,
-        usual_thousandths,
-        samples,
-        episode,
-    } = pace;
-    body.i64(*window);
+    } = window;
+    body.i64(*number);
+    body.i64(*awake_us);
     body.u64(*count);
     body.seqs(seqs);
     body.i64(first_at.0);
-    body.u64(*usual_thousandths);
-    body.u32(*samples);
-    body.option(episode.as_deref(), Writer::episode);
 }
 
 fn read_pace(body: &mut Reader<'_>) -> Option<Pace> {
     Some(Pace {
-        window: body.i64()?,
+        current: read_window(body)?,
+        ended: body.option(read_window)?.map(Box::new),
+        usual: Usual {
+            since: body.option(Reader::micros)?,
+            seasons: body.list(|body| Some((Season(body.u8()?), body.list(Reader::u32)?)))?,
+        },
+        episode: body.option(Reader::episode)?.map(Box::new),
+    })
+}
+
+fn read_window(body: &mut Reader<'_>) -> Option<Window> {
+    Some(Window {
+        number: body.i64()?,
+        awake_us: body.i64()?,
         count: body.u64()?,
         seqs: body.seqs()?,
         first_at: body.micros()?,
-        usual_thousandths: body.u64()?,
-        samples: body.u32()?,
-        episode: body.option(Reader::episode)?.map(Box::new),
     })
 }

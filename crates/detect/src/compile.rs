@@ -1,17 +1,19 @@
 //! One document to one rule.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use event::{Disposition, Effect};
 use query::{Condition as Ask, Expr, FieldName, Literal};
 
 use crate::clause::Clause;
 use crate::field_map::FieldMap;
+use crate::indicator_list::NamedList;
 use crate::key::{self, KeyField, KeyPart};
 use crate::load::Placed;
 use crate::measure::{Bounds, Measure};
 use crate::rule::{
-    Circumstance, Input, Kind, Rule, RuleInfo, RuleKind, RuleState, RuleText, TunableInfo,
+    Circumstance, Input, Kind, Listed, Rule, RuleInfo, RuleKind, RuleState, RuleText, TunableInfo,
     UnseenSet, When,
 };
 use crate::rule_file::{
@@ -20,7 +22,7 @@ use crate::rule_file::{
 use crate::settings::RuleSettings;
 use crate::sigma_detection::Reading;
 use crate::sigma_filter::Filter;
-use crate::{Settings, Span, logsource, sigma_condition, sigma_detection};
+use crate::{Settings, Span, logsource, rate, sigma_condition, sigma_detection, usual};
 
 /// Thresholds above this would remember too much of each key.
 const THRESHOLD_MAX: u32 = 10_000;
@@ -40,6 +42,7 @@ pub(crate) struct Compiler<'a> {
     pub(crate) queries: &'a BTreeMap<usize, Expr>,
     pub(crate) sets: &'a mut Vec<UnseenSet>,
     pub(crate) filters: &'a [Filter],
+    pub(crate) lists: &'a [Arc<NamedList>],
     pub(crate) site: &'a Settings,
     pub(crate) settings: &'a RuleSettings,
 }
@@ -220,20 +223,30 @@ impl Compiler<'_> {
             Kind::Absence { .. } => DAY,
             _ => numbers.span(Tunable::Window, correlation.timespan)?,
         };
-        let filter = match correlation.r#type {
-            CorrelationType::List => in_list(correlation)?,
-            _ => Expr::All,
+        let is_list = correlation.r#type == CorrelationType::List;
+        let of_files = is_list && !correlation.list.0.is_empty();
+        let filter = match is_list && !of_files {
+            true => in_list(correlation)?,
+            false => Expr::All,
+        };
+        let (listed, no_list) = match of_files {
+            true => self.listed(correlation, &places)?,
+            false => (None, None),
         };
         let names = places.first().map_or_else(
             || FieldMap::of(&rule_file::LogSource::default()),
             |place| self.names(*place),
         );
-        let blind = self.blind_inputs(correlation, &places);
+        let blind = self.blind_inputs(correlation, &places).or(no_list);
         let together = places
             .iter()
             .any(|place| self.rules.get(*place).is_some_and(|rule| rule.together));
         Ok(Compiled {
-            input: Input::Rules { places, filter },
+            input: Input::Rules {
+                places,
+                filter,
+                listed,
+            },
             kind,
             keys,
             window,
@@ -242,6 +255,37 @@ impl Compiler<'_> {
             together,
             watch: None,
         })
+    }
+
+    /// The lists that a correlation names, or why it is blind.
+    fn listed(
+        &self,
+        correlation: &Correlation,
+        places: &[usize],
+    ) -> Result<(Option<Listed>, Option<String>), String> {
+        let names = places.first().map(|place| self.names(*place));
+        let names = names.ok_or("correlation.rules is empty")?;
+        let fields = correlation.field.0.iter();
+        let fields = fields
+            .map(|field| KeyPart::of(field, &names).map(|part| part.what))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("correlation.field: {error}"))?;
+        let wanted = |list: &&Arc<NamedList>| {
+            let names = &correlation.list.0;
+            names.iter().any(|name| name == "*" || **name == *list.name)
+        };
+        let mut lists: Vec<Arc<NamedList>> = self.lists.iter().filter(wanted).cloned().collect();
+        if !correlation.values.is_empty() {
+            lists.push(Arc::new(NamedList::of_rule(&correlation.values)?));
+        }
+        if lists.is_empty() {
+            let names = correlation.list.0.join(", ");
+            let reason = format!(
+                "there is no list {names}: put NAME.txt or NAME.csv into lists/ of the content folder"
+            );
+            return Ok((None, Some(reason)));
+        }
+        Ok((Some(Listed { fields, lists }), None))
     }
 
     /// Why it can never match, where that follows from the rules that it refers to.
@@ -418,8 +462,8 @@ impl Compiler<'_> {
             CorrelationType::TemporalOrdered => Kind::Sequence {
                 steps: u8::try_from(steps).unwrap_or(u8::MAX),
             },
-            CorrelationType::List if correlation.field.0.len() != 1 => {
-                return Err("correlation.field must name one field".to_owned());
+            CorrelationType::List if correlation.field.0.is_empty() => {
+                return Err("correlation.field is missing".to_owned());
             }
             CorrelationType::List => Kind::Count { threshold: 1 },
             CorrelationType::FirstSeen if correlation.field.0.is_empty() => {
@@ -448,17 +492,25 @@ impl Compiler<'_> {
                     .micros(),
                 samples: numbers.number(Tunable::Samples, correlation.samples.unwrap_or(100)),
             },
-            CorrelationType::Rate => Kind::Rate {
-                factor: correlation.factor.unwrap_or(3),
-                at_least: {
-                    let at_least = given.map(Bounds::of).transpose()?;
-                    let at_least = at_least.as_ref().map_or(Some(1), Bounds::at_least);
-                    numbers
-                        .threshold(at_least.ok_or("correlation.condition of `rate` is `gte`")?)?
-                        as u64
-                },
-                samples: numbers.number(Tunable::Samples, correlation.samples.unwrap_or(24)),
-            },
+            CorrelationType::Rate => {
+                let at_least = given.map(Bounds::of).transpose()?;
+                let at_least = at_least.as_ref().map_or(Some(1), Bounds::at_least);
+                let at_least = at_least.ok_or("correlation.condition of `rate` is `gte`")?;
+                let samples = numbers.number(Tunable::Samples, correlation.samples.unwrap_or(5));
+                let samples = usize::try_from(samples).ok();
+                let samples = samples.filter(|samples| (1..=usual::DEPTH).contains(samples));
+                Kind::Rate(rate::Limits {
+                    deviations: correlation.factor.unwrap_or(3),
+                    side: correlation.side,
+                    at_least: numbers.threshold(at_least)? as u64,
+                    samples: samples.ok_or_else(|| {
+                        format!(
+                            "samples of a `rate` are 1 to {}: windows at that hour of such a day",
+                            usual::DEPTH
+                        )
+                    })?,
+                })
+            }
         })
     }
 
@@ -533,7 +585,7 @@ impl Compiler<'_> {
             Input::Events => watch.map_or(Expr::None, |(gate, clause)| {
                 Expr::and([gate.query(), clause.query()])
             }),
-            Input::Rules { places, filter } => {
+            Input::Rules { places, filter, .. } => {
                 let queries = places
                     .iter()
                     .filter_map(|place| self.queries.get(place).cloned());
@@ -582,11 +634,6 @@ fn pattern(condition: &str, rules: &[String]) -> Result<Kind, String> {
 
 /// The values of the list, as a condition on its field.
 fn in_list(correlation: &Correlation) -> Result<Expr, String> {
-    let field = correlation
-        .field
-        .0
-        .first()
-        .ok_or("correlation.field is missing")?;
     let literals: Vec<Literal> = correlation
         .values
         .iter()
@@ -597,7 +644,10 @@ fn in_list(correlation: &Correlation) -> Result<Expr, String> {
         [only] => Ask::Is(only.clone()),
         _ => Ask::OneOf(literals.into()),
     };
-    Ok(Expr::field(FieldName::new(field), ask))
+    let fields = correlation.field.0.iter();
+    Ok(Expr::or(fields.map(|field| {
+        Expr::field(FieldName::new(field), ask.clone())
+    })))
 }
 
 /// The numbers of a rule: its file's, changed by the settings, and noted for people.
@@ -767,10 +817,11 @@ fn fingerprint(rule: &Rule, sets: &[UnseenSet]) -> u64 {
         ..
     } = rule;
     let query = &info.query;
-    let places = match input {
-        Input::Rules { places, .. } => places.len(),
-        Input::Events => 0,
+    let (places, listed) = match input {
+        Input::Rules { places, listed, .. } => (places.len(), listed.as_ref()),
+        Input::Events => (0, None),
     };
+    let listed = listed.map(|listed| &listed.fields);
     let circumstances: Vec<String> = when
         .iter()
         .flat_map(|when| &when.circumstances)
@@ -782,7 +833,7 @@ fn fingerprint(rule: &Rule, sets: &[UnseenSet]) -> u64 {
         .collect();
     let any = when.as_ref().map(|when| when.any);
     key::hash(
-        format!("{query}\n{kind:?}\n{keys:?}\n{window_us}\n{places}\n{any:?}\n{circumstances:?}")
+        format!("{query}\n{kind:?}\n{keys:?}\n{window_us}\n{places}\n{any:?}\n{circumstances:?}{listed:?}")
             .as_bytes(),
     )
 }

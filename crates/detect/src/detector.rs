@@ -10,9 +10,9 @@ use crate::audit::Audit;
 use crate::key::{self, KeyField, KeyPart};
 use crate::matcher::MatchBuffer;
 use crate::progress::Progress;
-use crate::rate::{self, Pace};
+use crate::rate::{Pace, Windows};
 use crate::report::{self, Firing};
-use crate::rule::{Circumstance, Input, Kind, Rule, RuleState};
+use crate::rule::{Circumstance, Input, Kind, Listed, Rule, RuleState};
 use crate::rules::Rules;
 use crate::seen::{Contact, ContactOutcome, Seen};
 use crate::shares::Shares;
@@ -296,10 +296,11 @@ impl Detector {
                 continue;
             };
             let moment = if rule.together { whole } else { moment };
-            if let Input::Rules { filter, .. } = &rule.input
-                && !query::matches(filter, moment.event)
-            {
-                continue;
+            if let Input::Rules { filter, listed, .. } = &rule.input {
+                let is_listed = |listed: &Listed| listed.hit(moment.event, moment.at).is_some();
+                if !query::matches(filter, moment.event) || !listed.as_ref().is_none_or(is_listed) {
+                    continue;
+                }
             }
             let found = self.judge_one(place, rule, moment, scratch, out);
             if found || matches!(rule.input, Input::Events) {
@@ -422,7 +423,7 @@ impl Detector {
                 self.hear(place, moment, &scratch.key);
                 false
             }
-            Kind::Rate { .. } => {
+            Kind::Rate(_) => {
                 self.pace(place, rule, moment, &scratch.key);
                 false
             }
@@ -637,9 +638,15 @@ impl Detector {
         let Some(Memory::Paces(store)) = self.memories.get_mut(place) else {
             return;
         };
-        let window = self.now.0.div_euclid(rule.window_us.max(1));
+        let hours = &self.rules.settings.working_hours;
+        let windows = Windows {
+            length_us: rule.window_us,
+            now: self.now,
+            awake_us: self.awake_us,
+            season: |at| hours.season(at),
+        };
         let (_, evicted) = store.touch(key, self.now, |pace| {
-            pace.count(window, moment.at, moment.seq);
+            pace.count(&windows, moment.at, moment.seq);
         });
         self.note_evicted(place, rule, evicted);
     }
@@ -692,29 +699,24 @@ impl Detector {
         }
     }
 
-    /// At a heartbeat: whose window has ended with far more than usual?
+    /// At a heartbeat: whose window has ended with far more, or fewer, than usual?
     fn judge_rates(&mut self, moment: Moment<'_>, out: &mut Vec<Output>) {
         let rules = Arc::clone(&self.rules);
         let now = self.now;
         for (place, rule) in rules.rules.iter().enumerate() {
-            let Kind::Rate {
-                factor,
-                at_least,
-                samples,
-            } = rule.kind
-            else {
+            let Kind::Rate(limits) = rule.kind else {
                 continue;
             };
-            let limits = rate::Limits {
-                factor,
-                at_least,
-                samples,
+            let windows = Windows {
+                length_us: rule.window_us,
+                now,
+                awake_us: self.awake_us,
+                season: |at| rules.settings.working_hours.season(at),
             };
-            let window = now.0.div_euclid(rule.window_us.max(1));
             let Some(Memory::Paces(store)) = self.memories.get_mut(place) else {
                 continue;
             };
-            let excesses = store.ended(window, limits);
+            let excesses = store.judge(&windows, limits);
             for excess in excesses {
                 let fired = report::excess(&excess, moment.at);
                 let id = report::identity(&rule.info.id, &excess.key, moment.seq);
@@ -741,9 +743,6 @@ impl Detector {
                         out,
                     );
                 }
-            }
-            if let Some(Memory::Paces(store)) = self.memories.get_mut(place) {
-                store.close_all(window, now);
             }
         }
     }

@@ -60,6 +60,7 @@ mod compile;
 mod detector;
 mod episode;
 mod field_map;
+mod indicator_list;
 mod key;
 mod load;
 mod logsource;
@@ -87,6 +88,7 @@ mod status;
 mod store;
 mod time_part;
 mod trial;
+mod usual;
 mod view;
 mod work;
 

@@ -12,7 +12,8 @@ use crate::detector::Moment;
 use crate::episode::{Episode, Evidence, Fired};
 use crate::key::{self, KeyField, KeyPart};
 use crate::rate::Excess;
-use crate::rule::{Kind, Rule};
+use crate::rule::{Input, Kind, Rule};
+use crate::usual::Band;
 
 /// A firing, with what is known beyond its event.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +80,15 @@ pub(crate) fn detection(rule: &Rule, version: &str, firing: Firing<'_>) -> Detec
             .iter()
             .map(|tunable| (tunable.name.to_owned(), tunable.value.clone())),
     );
+    if let Input::Rules {
+        listed: Some(listed),
+        ..
+    } = &rule.input
+        && let Some((value, list)) = listed.hit(moment.event, moment.at)
+    {
+        all.insert("list".to_owned(), list.into());
+        all.insert("listed".to_owned(), value.to_text().into());
+    }
     all.extend(
         facts
             .iter()
@@ -227,10 +237,20 @@ pub(crate) fn excess(excess: &Excess, at: Micros) -> Fired {
 }
 
 pub(crate) fn excess_facts(excess: &Excess) -> Vec<(&'static str, String)> {
-    let usual = excess.usual_thousandths / 1_000;
+    let Band {
+        median,
+        low,
+        high,
+        samples,
+        since,
+    } = excess.band;
     vec![
         ("events", excess.count.to_string()),
-        ("usual", usual.to_string()),
+        ("usual", median.to_string()),
+        ("usual_low", format!("{:.0}", low.max(0.0))),
+        ("usual_high", format!("{high:.0}")),
+        ("learnt_windows", samples.to_string()),
+        ("learnt_since", since.to_string()),
     ]
 }
 

@@ -1,12 +1,16 @@
 //! A rule, compiled, and what people may know of it.
 
-use event::{Detection, Disposition, Effect, EventClass};
+use std::sync::Arc;
+
+use event::{Detection, Disposition, Effect, Event, EventClass, Micros, Value};
 use query::Expr;
 use serde::Serialize;
 
 use crate::field_map::FieldMap;
+use crate::indicator_list::NamedList;
 use crate::key::{KeyField, KeyPart};
 use crate::measure::{Bounds, Measure};
+use crate::rate;
 use crate::rule_file::{Text, Tunable};
 use crate::sample::Sample;
 use crate::sigma_condition::Condition;
@@ -250,7 +254,29 @@ pub(crate) enum Input {
     /// Events that match, which the matcher says.
     Events,
     /// What other rules, by their places, have matched or found, further filtered.
-    Rules { places: Vec<usize>, filter: Expr },
+    Rules {
+        places: Vec<usize>,
+        filter: Expr,
+        listed: Option<Listed>,
+    },
+}
+
+/// A value of one of the fields must be on one of the site's lists.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) fields: Vec<KeyField>,
+    pub(crate) lists: Vec<Arc<NamedList>>,
+}
+
+impl Listed {
+    /// The value that is on a list at that time, and the list's name.
+    pub(crate) fn hit<'a>(&'a self, event: &'a Event, at: Micros) -> Option<(Value<'a>, &'a str)> {
+        self.fields.iter().find_map(|field| {
+            let value = field.value(event)?;
+            let list = self.lists.iter().find(|list| list.list.holds(value, at))?;
+            Some((value, &*list.name))
+        })
+    }
 }
 
 /// What a rule remembers, and when it fires.
@@ -293,11 +319,7 @@ pub(crate) enum Kind {
         learning_us: i64,
         samples: u32,
     },
-    Rate {
-        factor: u32,
-        at_least: u64,
-        samples: u32,
-    },
+    Rate(rate::Limits),
 }
 
 /// Circumstances under which alone an event counts.
@@ -332,7 +354,7 @@ pub(crate) struct UnseenSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event::{Micros, Seq};
+    use event::Seq;
 
     #[test]
     fn facts_go_where_their_names_stand() {

@@ -115,7 +115,7 @@ pub(crate) struct Correlation {
     /// Sigma: whether the rules referred to give detections of their own, too.
     #[serde(default)]
     pub(crate) generate: bool,
-    /// `first_seen`, `list`: the fields whose values are looked up.
+    /// `first_seen`, `list`: the fields whose values are looked up; of a `list` any of them.
     #[serde(default)]
     pub(crate) field: OneOrMany,
     /// `first_seen`, `absence`, `rate`: how long a key is only watched.
@@ -124,13 +124,20 @@ pub(crate) struct Correlation {
     pub(crate) forget: Option<Span>,
     /// `absence`: silence shorter than this is never reported.
     pub(crate) at_least: Option<Span>,
-    /// `absence`, `rate`: how many times the usual.
+    /// `absence`: how many times the usual gap. `rate`: how many standard deviations from the median.
     pub(crate) factor: Option<u32>,
-    /// `absence`, `rate`: how many gaps or windows must have been seen.
+    /// `absence`: how many gaps must have been seen. `rate`: how many windows at that hour of such a day.
     pub(crate) samples: Option<u32>,
     /// `list`: the values; a value of the field must be among them, whatever its case.
     #[serde(default)]
     pub(crate) values: Vec<String>,
+    /// `list`: names of files in `lists/` of the site's content, `*` for every one. Beside them `values` are read as an
+    /// entry of such a file is: networks hold addresses, domains all below them.
+    #[serde(default)]
+    pub(crate) list: OneOrMany,
+    /// `rate`: on which side of what is usual a count is told. Default above.
+    #[serde(default)]
+    pub(crate) side: crate::rate::Side,
 }
 
 /// What a correlation looks for.

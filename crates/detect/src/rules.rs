@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use event::Event;
 use sha2::{Digest, Sha256};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::Settings;
 use crate::clause::Clause;
 use crate::compile::{CompiledRule, Compiler};
+use crate::indicator_list::{self, NamedList};
 use crate::load::{self, Placed, RuleProblem};
 use crate::matcher::{MatchBuffer, Matcher, MatcherSize, Watch};
 use crate::rule::{Input, Rule, RuleInfo, RuleState, UnseenSet};
@@ -46,7 +48,9 @@ impl Rules {
     pub fn load(content: Option<&Path>, settings: &Settings) -> Self {
         let mut problems = Vec::new();
         let documents = load::documents(content, &mut problems);
-        Self::compile(documents, settings, problems)
+        let lists = content.map(|content| content.join("lists"));
+        let lists = lists.map(|folder| indicator_list::lists_of(&folder, &mut problems));
+        Self::compile(documents, &lists.unwrap_or_default(), settings, problems)
     }
 
     /// The rules of these texts (file name and YAML) alone: for trying a rule.
@@ -54,11 +58,12 @@ impl Rules {
     pub fn from_texts(texts: &[(&str, &str)], settings: &Settings) -> Self {
         let mut problems = Vec::new();
         let documents = load::of_texts(texts, &mut problems);
-        Self::compile(documents, settings, problems)
+        Self::compile(documents, &[], settings, problems)
     }
 
     fn compile(
         documents: Vec<Placed>,
+        lists: &[Arc<NamedList>],
         settings: &Settings,
         mut problems: Vec<RuleProblem>,
     ) -> Self {
@@ -90,6 +95,7 @@ impl Rules {
                 queries: &queries,
                 sets: &mut sets,
                 filters: &filters,
+                lists,
                 site: settings,
                 settings: own,
             }
@@ -323,6 +329,11 @@ fn version(rules: &[Rule], settings: &Settings) -> Box<str> {
             info.id, info.disposition, info.effect
         );
         hash.update(line.as_bytes());
+        if let Input::Rules { listed, .. } = &rule.input {
+            for list in listed.iter().flat_map(|listed| &listed.lists) {
+                hash.update(list.list.digest());
+            }
+        }
     }
     hash.update(format!("{settings:?}").as_bytes());
     let mut text = String::new();

@@ -13,6 +13,8 @@ const SET_WEIGHT: usize = 32;
 const GRACE: Span = Span::seconds(300);
 /// Senders are forgotten this long after they were last heard.
 const TALKER_FOR: Span = Span::seconds(30 * 86_400);
+/// What is usual for a key is forgotten this long after it was last counted.
+const USUAL_FOR: Span = Span::seconds(60 * 86_400);
 /// Known values and servers are forgotten this long after they were last seen.
 const KNOWN_FOR: Span = Span::seconds(90 * 86_400);
 
@@ -57,10 +59,7 @@ impl Shares {
             | Kind::Measure { .. } => Memory::Progress(Store::new(bytes, ttl_us)),
             Kind::FirstSeen { forget_us, .. } => Memory::Seen(Store::new(bytes, *forget_us)),
             Kind::Absence { .. } => Memory::Talkers(Store::new(bytes, TALKER_FOR.micros())),
-            Kind::Rate { samples, .. } => Memory::Paces(Store::new(
-                bytes,
-                rule.window_us.saturating_mul(i64::from(*samples).max(100)),
-            )),
+            Kind::Rate(_) => Memory::Paces(Store::new(bytes, USUAL_FOR.micros())),
         }
     }
 }
@@ -82,9 +81,8 @@ fn weight(rule: &Rule) -> usize {
         | Kind::Each { .. }
         | Kind::Sequence { .. }
         | Kind::Pattern { .. }
-        | Kind::Rate { .. }
         | Kind::Absence { .. } => 48,
-        Kind::Measure { .. } => 96,
+        Kind::Measure { .. } | Kind::Rate(_) => 96,
         Kind::FirstSeen { .. } => 128,
     }
 }
