@@ -11,16 +11,18 @@ use event::Micros;
 use sha2::{Digest, Sha256};
 
 use crate::absence::{Gaps, Talker};
+use crate::audit::{Name, Open};
 use crate::codec::{Reader, Writer};
 use crate::detector::{Detector, Memory, Mode};
 use crate::progress::Progress;
-use crate::rate::Pace;
+use crate::rate::{Pace, Window};
 use crate::rules::Rules;
 use crate::seen::Seen;
 use crate::store::{Kept, Store};
+use crate::usual::{Season, Usual};
 
 const MAGIC: &[u8; 8] = b"NKDETECT";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD_BYTES: usize = 8 + 2 + 8;
 const CHECKSUM_BYTES: usize = 32;
 
@@ -106,6 +108,31 @@ impl Detector {
             body.slice(id);
             body.slice(key);
         });
+        body.length(self.audit.open.len());
+        for open in &self.audit.open {
+            self.write_audit(body, open);
+        }
+    }
+
+    fn write_audit(&self, body: &mut Writer, open: &Open) {
+        let Open {
+            name,
+            since,
+            lines,
+            whole,
+            matched,
+        } = open;
+        body.slice(name.host.as_bytes());
+        body.i64(name.serial);
+        body.i64(name.at.0);
+        body.i64(since.0);
+        body.length(*lines);
+        body.event(whole);
+        body.length(matched.len());
+        for place in matched {
+            let rule = self.rules.rules.get(*place);
+            body.slice(rule.map_or(&[][..], |rule| rule.info.id.as_bytes()));
+        }
     }
 
     fn read_body(&mut self, body: &mut Reader<'_>) -> Option<Vec<Box<str>>> {
@@ -146,6 +173,26 @@ impl Detector {
         let untold = body.list(|body| Some((body.slice()?, body.slice()?.to_vec())))?;
         let known = |(id, key)| Some((places.get(id)?.0, key));
         self.untold = untold.into_iter().filter_map(known).collect();
+        // Checkpoints of before there was this part end here.
+        let audited = if body.is_empty() { 0 } else { body.u32()? };
+        for _ in 0..audited {
+            let name = Name {
+                host: std::str::from_utf8(body.slice()?).ok()?.into(),
+                serial: body.i64()?,
+                at: body.micros()?,
+            };
+            self.audit.open.push_back(Open {
+                name,
+                since: body.micros()?,
+                lines: body.u32()? as usize,
+                whole: body.event()?,
+                matched: body
+                    .list(|body| body.slice())?
+                    .into_iter()
+                    .filter_map(|id| Some(places.get(id)?.0))
+                    .collect(),
+            });
+        }
         Some(fresh.into_values().collect())
     }
 
@@ -316,31 +363,54 @@ fn read_talker(body: &mut Reader<'_>) -> Option<Talker> {
 
 fn write_pace(body: &mut Writer, pace: &Pace) {
     let Pace {
-        window,
+        current,
+        ended,
+        usual,
+        episode,
+    } = pace;
+    write_window(body, current);
+    body.option(ended.as_deref(), write_window);
+    body.option(usual.since, |body, since| body.i64(since.0));
+    body.list(&usual.seasons, |body, (season, counts)| {
+        body.u8(season.0);
+        body.list(counts, |body, count| body.u32(*count));
+    });
+    body.option(episode.as_deref(), Writer::episode);
+}
+
+fn write_window(body: &mut Writer, window: &Window) {
+    let Window {
+        number,
+        awake_us,
         count,
         seqs,
         first_at,
-        usual_thousandths,
-        samples,
-        episode,
-    } = pace;
-    body.i64(*window);
+    } = window;
+    body.i64(*number);
+    body.i64(*awake_us);
     body.u64(*count);
     body.seqs(seqs);
     body.i64(first_at.0);
-    body.u64(*usual_thousandths);
-    body.u32(*samples);
-    body.option(episode.as_deref(), Writer::episode);
 }
 
 fn read_pace(body: &mut Reader<'_>) -> Option<Pace> {
     Some(Pace {
-        window: body.i64()?,
+        current: read_window(body)?,
+        ended: body.option(read_window)?.map(Box::new),
+        usual: Usual {
+            since: body.option(Reader::micros)?,
+            seasons: body.list(|body| Some((Season(body.u8()?), body.list(Reader::u32)?)))?,
+        },
+        episode: body.option(Reader::episode)?.map(Box::new),
+    })
+}
+
+fn read_window(body: &mut Reader<'_>) -> Option<Window> {
+    Some(Window {
+        number: body.i64()?,
+        awake_us: body.i64()?,
         count: body.u64()?,
         seqs: body.seqs()?,
         first_at: body.micros()?,
-        usual_thousandths: body.u64()?,
-        samples: body.u32()?,
-        episode: body.option(Reader::episode)?.map(Box::new),
     })
 }

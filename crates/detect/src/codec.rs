@@ -1,6 +1,9 @@
 //! Numbers and bytes of a checkpoint: little-endian, lengths before what they measure.
 
-use event::{Micros, Seq};
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use event::{Event, Micros, Seq, Value};
 
 use crate::episode::{Episode, Evidence};
 use crate::progress::{Chain, Hit};
@@ -92,6 +95,49 @@ impl Writer {
         self.seqs(&evidence.first);
         self.seqs(&evidence.last);
         self.u8(u8::from(*untold));
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        self.u64(event.seq().0);
+        self.slice(event.raw());
+        self.length(event.iter().count());
+        for (name, value) in event.iter() {
+            self.slice(name.as_bytes());
+            self.value(value);
+        }
+    }
+
+    fn value(&mut self, value: Value<'_>) {
+        match value {
+            Value::Text(text) => {
+                self.u8(0);
+                self.slice(text.as_bytes());
+            }
+            Value::Integer(number) => {
+                self.u8(1);
+                self.i64(number);
+            }
+            Value::Float(number) => {
+                self.u8(2);
+                self.u64(number.to_bits());
+            }
+            Value::Bool(yes) => {
+                self.u8(3);
+                self.u8(u8::from(yes));
+            }
+            Value::Address(IpAddr::V4(address)) => {
+                self.u8(4);
+                self.bytes.extend_from_slice(&address.octets());
+            }
+            Value::Address(IpAddr::V6(address)) => {
+                self.u8(5);
+                self.bytes.extend_from_slice(&address.octets());
+            }
+            Value::Date(at) => {
+                self.u8(6);
+                self.i64(at.0);
+            }
+        }
     }
 }
 
@@ -207,6 +253,32 @@ impl<'a> Reader<'a> {
                 last: self.seqs()?,
             },
             untold: self.u8()? == 1,
+        })
+    }
+
+    pub(crate) fn event(&mut self) -> Option<Event> {
+        let seq = self.seq()?;
+        let mut event = Event::new(seq, Bytes::copy_from_slice(self.slice()?));
+        for _ in 0..self.u32()? {
+            let name = std::str::from_utf8(self.slice()?).ok()?;
+            let value = self.value()?;
+            event.push_named(name, value);
+        }
+        Some(event)
+    }
+
+    fn value(&mut self) -> Option<Value<'a>> {
+        Some(match self.u8()? {
+            0 => Value::Text(std::str::from_utf8(self.slice()?).ok()?),
+            1 => Value::Integer(self.i64()?),
+            2 => {
+                Value::Float(Some(f64::from_bits(self.u64()?)).filter(|number| number.is_finite())?)
+            }
+            3 => Value::Bool(self.u8()? == 1),
+            4 => Value::Address(IpAddr::from(self.array::<4>()?)),
+            5 => Value::Address(IpAddr::from(self.array::<16>()?)),
+            6 => Value::Date(self.micros()?),
+            _ => return None,
         })
     }
 }

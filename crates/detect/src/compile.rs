@@ -1,20 +1,28 @@
 //! One document to one rule.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use event::{Disposition, Effect, Field};
+use event::{Disposition, Effect};
 use query::{Condition as Ask, Expr, FieldName, Literal};
 
+use crate::clause::Clause;
 use crate::field_map::FieldMap;
+use crate::indicator_list::NamedList;
 use crate::key::{self, KeyField, KeyPart};
 use crate::load::Placed;
+use crate::measure::{Bounds, Measure};
 use crate::rule::{
-    Circumstance, Input, Kind, Rule, RuleInfo, RuleKind, RuleState, RuleText, TunableInfo,
+    Circumstance, Input, Kind, Listed, Rule, RuleInfo, RuleKind, RuleState, RuleText, TunableInfo,
     UnseenSet, When,
 };
-use crate::rule_file::{self, Correlation, CorrelationType, Level, Ours, Status, Tunable};
+use crate::rule_file::{
+    self, Correlation, CorrelationType, Level, Ours, Status, Threshold, Tunable, Wanted,
+};
 use crate::settings::RuleSettings;
-use crate::{Span, logsource, sigma_detection};
+use crate::sigma_detection::Reading;
+use crate::sigma_filter::Filter;
+use crate::{Settings, Span, logsource, rate, sigma_condition, sigma_detection, usual};
 
 /// Thresholds above this would remember too much of each key.
 const THRESHOLD_MAX: u32 = 10_000;
@@ -25,17 +33,36 @@ const DEFAULT_FORGET: Span = Span::seconds(90 * 86_400);
 const DEFAULT_AT_LEAST: Span = Span::seconds(300);
 const DAY: Span = Span::seconds(86_400);
 
-/// What a document is compiled against: the rules before it, the sets shared by all, and the site's settings.
+/// What a document is compiled against: the rules before it, the sets shared by all, the filters, and the site's
+/// settings.
 #[derive(Debug)]
 pub(crate) struct Compiler<'a> {
     pub(crate) rules: &'a [Rule],
+    /// The events that those of these look at to which others refer.
+    pub(crate) queries: &'a BTreeMap<usize, Expr>,
     pub(crate) sets: &'a mut Vec<UnseenSet>,
+    pub(crate) filters: &'a [Filter],
+    pub(crate) lists: &'a [Arc<NamedList>],
+    pub(crate) site: &'a Settings,
     pub(crate) settings: &'a RuleSettings,
+}
+
+/// A rule, and what the matcher is to find for it if it is one on events that can match.
+#[derive(Debug)]
+pub(crate) struct CompiledRule {
+    pub(crate) rule: Rule,
+    /// The events that it looks at.
+    pub(crate) query: Expr,
+    pub(crate) watch: Option<(&'static Clause, Clause)>,
 }
 
 impl Compiler<'_> {
     /// The rule of a document whose references are the rules in those places.
-    pub(crate) fn rule(&mut self, placed: &Placed, references: &[usize]) -> Result<Rule, String> {
+    pub(crate) fn rule(
+        &mut self,
+        placed: &Placed,
+        references: &[usize],
+    ) -> Result<CompiledRule, String> {
         let document = &placed.document;
         let defaults = Ours::default();
         let ours = document.nhatky.as_ref().unwrap_or(&defaults);
@@ -54,10 +81,19 @@ impl Compiler<'_> {
             }
             (None, None) => return Err("has neither `detection` nor `correlation`".to_owned()),
         };
-        let (input, kind, keys, window, blind) = compiled;
+        let Compiled {
+            input,
+            kind,
+            keys,
+            window,
+            blind,
+            names,
+            together,
+            mut watch,
+        } = compiled;
         let teachers: Vec<usize> = match &input {
             Input::Rules { places, .. } => places.clone(),
-            Input::Events { .. } => vec![self.rules.len()],
+            Input::Events => vec![self.rules.len()],
         };
         let when = ours
             .when
@@ -80,7 +116,7 @@ impl Compiler<'_> {
                 "nhatky.entity: `{name}` names no user, address or host"
             ));
         }
-        let query = self.query(&input);
+        let query = self.query(&input, watch.as_ref());
         let info = info(
             placed,
             ours,
@@ -92,6 +128,9 @@ impl Compiler<'_> {
             &query,
         );
         let emits = matches!(info.state, RuleState::Active);
+        if matches!(info.state, RuleState::Disabled | RuleState::Blind(_)) {
+            watch = None;
+        }
         let mut rule = Rule {
             info,
             input,
@@ -102,10 +141,12 @@ impl Compiler<'_> {
             when,
             entity,
             fingerprint: 0,
-            query,
+            needs_full_depth: query.needs_full_depth(),
+            names,
+            together,
         };
         rule.fingerprint = fingerprint(&rule, self.sets);
-        Ok(rule)
+        Ok(CompiledRule { rule, query, watch })
     }
 
     fn sigma(
@@ -117,25 +158,35 @@ impl Compiler<'_> {
         let document = &placed.document;
         let source = document.logsource.clone().ok_or("has no `logsource`")?;
         let (gate, blind) = match logsource::gate(&source) {
-            Some(gate) => (gate.clone(), None),
-            None => (
-                Expr::None,
-                Some(format!(
-                    "no log source is known as {source}: add a row to rules/tables/logsources.yml"
-                )),
-            ),
+            Ok(gate) => (Some(gate), None),
+            Err(reason) => (None, Some(reason)),
         };
         let detection = document.detection.as_ref().ok_or("has no `detection`")?;
-        let fields = match blind {
+        let names = match blind {
             Some(_) => FieldMap::of_unknown(&source),
             None => FieldMap::of(&source),
         };
-        let expr = sigma_detection::compile(detection, &fields)?;
+        let reading = Reading {
+            fields: &names,
+            placeholders: &self.site.placeholders,
+            utc_offset_minutes: self.site.working_hours.utc_offset_minutes,
+        };
+        let mut clauses = vec![sigma_detection::compile(detection, reading)?];
+        for filter in self.filters.iter().filter(|filter| filter.is_for(placed)) {
+            let clause = filter.clause(reading);
+            clauses.push(clause.map_err(|error| {
+                format!("the filter {} cannot be used: {error}", filter.placed.id())
+            })?);
+        }
+        let clause = Clause::and(clauses);
         let key = match ours.key.0.as_slice() {
             [] => vec![KeyPart::parse(
                 ours.entity.as_deref().unwrap_or("nhatky.device"),
             )],
-            parts => parts.iter().map(|part| KeyPart::parse(part)).collect(),
+            parts => parts
+                .iter()
+                .map(|part| KeyPart::of(part, &names))
+                .collect::<Result<_, _>>()?,
         };
         let window = numbers.span(Tunable::Window, ours.quiet.or(Some(DEFAULT_QUIET)))?;
         let kind = if ours.base {
@@ -143,7 +194,16 @@ impl Compiler<'_> {
         } else {
             Kind::Count { threshold: 1 }
         };
-        Ok((Input::Events { gate, expr }, kind, vec![key], window, blind))
+        Ok(Compiled {
+            input: Input::Events,
+            kind,
+            keys: vec![key],
+            window,
+            blind,
+            names,
+            together: gate.is_some_and(|gate| gate.together),
+            watch: gate.map(|gate| (&gate.clause, clause)),
+        })
     }
 
     fn correlation(
@@ -157,50 +217,170 @@ impl Compiler<'_> {
             return Err("correlation.rules is empty".to_owned());
         }
         let places: Vec<usize> = references.iter().take(inputs).copied().collect();
-        let keys = self.keys(correlation);
-        let kind = self.kind(correlation, numbers)?;
+        let keys = self.keys(correlation, &places)?;
+        let kind = self.kind(correlation, &places, numbers)?;
         let window = match kind {
             Kind::Absence { .. } => DAY,
             _ => numbers.span(Tunable::Window, correlation.timespan)?,
         };
-        let filter = match correlation.r#type {
-            CorrelationType::List => in_list(correlation)?,
-            _ => Expr::All,
+        let is_list = correlation.r#type == CorrelationType::List;
+        let of_files = is_list && !correlation.list.0.is_empty();
+        let filter = match is_list && !of_files {
+            true => in_list(correlation)?,
+            false => Expr::All,
         };
-        Ok((Input::Rules { places, filter }, kind, keys, window, None))
+        let (listed, no_list) = match of_files {
+            true => self.listed(correlation, &places)?,
+            false => (None, None),
+        };
+        let names = places.first().map_or_else(
+            || FieldMap::of(&rule_file::LogSource::default()),
+            |place| self.names(*place),
+        );
+        let blind = self.blind_inputs(correlation, &places).or(no_list);
+        let together = places
+            .iter()
+            .any(|place| self.rules.get(*place).is_some_and(|rule| rule.together));
+        Ok(Compiled {
+            input: Input::Rules {
+                places,
+                filter,
+                listed,
+            },
+            kind,
+            keys,
+            window,
+            blind,
+            names,
+            together,
+            watch: None,
+        })
     }
 
-    /// One key for all inputs, or one for each where aliases name different fields.
-    fn keys(&self, correlation: &Correlation) -> Vec<Vec<KeyPart>> {
-        let key_of = |input: &String| {
-            let field = |name: &String| {
+    /// The lists that a correlation names, or why it is blind.
+    fn listed(
+        &self,
+        correlation: &Correlation,
+        places: &[usize],
+    ) -> Result<(Option<Listed>, Option<String>), String> {
+        let names = places.first().map(|place| self.names(*place));
+        let names = names.ok_or("correlation.rules is empty")?;
+        let fields = correlation.field.0.iter();
+        let fields = fields
+            .map(|field| KeyPart::of(field, &names).map(|part| part.what))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("correlation.field: {error}"))?;
+        let wanted = |list: &&Arc<NamedList>| {
+            let names = &correlation.list.0;
+            names.iter().any(|name| name == "*" || **name == *list.name)
+        };
+        let mut lists: Vec<Arc<NamedList>> = self.lists.iter().filter(wanted).cloned().collect();
+        if !correlation.values.is_empty() {
+            lists.push(Arc::new(NamedList::of_rule(&correlation.values)?));
+        }
+        if lists.is_empty() {
+            let names = correlation.list.0.join(", ");
+            let reason = format!(
+                "there is no list {names}: put NAME.txt or NAME.csv into lists/ of the content folder"
+            );
+            return Ok((None, Some(reason)));
+        }
+        Ok((Some(Listed { fields, lists }), None))
+    }
+
+    /// Why it can never match, where that follows from the rules that it refers to.
+    fn blind_inputs(&self, correlation: &Correlation, places: &[usize]) -> Option<String> {
+        let needs_all = matches!(
+            correlation.r#type,
+            CorrelationType::Temporal | CorrelationType::TemporalOrdered
+        ) && correlation.condition.is_none();
+        let mut blind = places.iter().filter_map(|place| {
+            let info = &self.rules.get(*place)?.info;
+            match &info.state {
+                RuleState::Blind(reason) => {
+                    Some(format!("its rule {} is blind: {reason}", info.id))
+                }
+                RuleState::Active | RuleState::Base | RuleState::Disabled => None,
+            }
+        });
+        let first = blind.next()?;
+        (needs_all || blind.count() + 1 == places.len()).then_some(first)
+    }
+
+    /// What the names of fields mean in the events of that rule.
+    fn names(&self, place: usize) -> FieldMap<'static> {
+        self.rules.get(place).map_or_else(
+            || FieldMap::of(&rule_file::LogSource::default()),
+            |rule| rule.names.clone(),
+        )
+    }
+
+    /// One key for all inputs, or one for each where they name different fields.
+    fn keys(
+        &self,
+        correlation: &Correlation,
+        places: &[usize],
+    ) -> Result<Vec<Vec<KeyPart>>, String> {
+        let mut keys: Vec<Vec<KeyPart>> = Vec::new();
+        for (input, place) in correlation.rules.0.iter().zip(places) {
+            let names = self.names(*place);
+            let mut key = Vec::new();
+            for name in &correlation.group_by.0 {
                 let alias = correlation
                     .aliases
                     .get(name)
                     .and_then(|fields| fields.get(input));
-                KeyPart::parse(alias.unwrap_or(name))
-            };
-            correlation.group_by.0.iter().map(field).collect::<Vec<_>>()
-        };
-        if correlation.aliases.is_empty() {
-            return correlation
-                .rules
-                .0
-                .first()
-                .map(key_of)
-                .into_iter()
-                .collect();
+                let part = KeyPart::of(alias.unwrap_or(name), &names);
+                key.push(part.map_err(|error| format!("correlation.group-by: {error}"))?);
+            }
+            keys.push(key);
         }
-        correlation.rules.0.iter().map(key_of).collect()
+        if keys.iter().all(|key| Some(key) == keys.first()) {
+            keys.truncate(1);
+        }
+        Ok(keys)
     }
 
-    fn kind(&self, correlation: &Correlation, numbers: &mut Numbers<'_>) -> Result<Kind, String> {
-        let given = correlation.condition.as_ref();
-        let threshold = given.and_then(|threshold| {
-            threshold
-                .gte
-                .or(threshold.gt.map(|gt| gt.saturating_add(1)))
-        });
+    /// The fields of a correlation's condition, as the rules that it refers to name them.
+    fn condition_fields(
+        &self,
+        threshold: &Threshold,
+        places: &[usize],
+    ) -> Result<Vec<KeyPart>, String> {
+        if threshold.field.0.is_empty() {
+            return Err("correlation.condition.field is missing".to_owned());
+        }
+        let names = places.first().map(|place| self.names(*place));
+        let names = names.ok_or("correlation.rules is empty")?;
+        let fields = threshold.field.0.iter();
+        fields
+            .map(|field| KeyPart::of(field, &names))
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("correlation.condition.field: {error}"))
+    }
+
+    fn kind(
+        &self,
+        correlation: &Correlation,
+        places: &[usize],
+        numbers: &mut Numbers<'_>,
+    ) -> Result<Kind, String> {
+        let extended = matches!(
+            correlation.r#type,
+            CorrelationType::Temporal | CorrelationType::TemporalExtended
+        );
+        let no_bounds = Threshold::default();
+        let given = match &correlation.condition {
+            Some(Wanted::Rules(condition)) if extended => {
+                return pattern(condition, &correlation.rules.0);
+            }
+            Some(Wanted::Rules(_)) => {
+                return Err("correlation.condition over rules is for `temporal` alone".to_owned());
+            }
+            Some(Wanted::Within(threshold)) => Some(&**threshold),
+            None => None,
+        };
+        let bounds = || Bounds::of(given.unwrap_or(&no_bounds));
         let steps = correlation.rules.0.len();
         let fields = || {
             correlation
@@ -211,17 +391,52 @@ impl Compiler<'_> {
                 .collect::<Vec<_>>()
         };
         Ok(match correlation.r#type {
-            CorrelationType::EventCount => Kind::Count {
-                threshold: numbers.threshold(threshold)?,
-            },
-            CorrelationType::ValueCount => {
-                let field = given
-                    .and_then(|given| given.field.as_deref())
-                    .ok_or("correlation.condition.field is missing")?;
-                Kind::Distinct {
-                    field: KeyPart::parse(field),
-                    threshold: numbers.threshold(threshold)?,
+            CorrelationType::EventCount | CorrelationType::ValueCount => {
+                let counted = correlation.r#type == CorrelationType::ValueCount;
+                let fields = match counted {
+                    true => self.condition_fields(given.unwrap_or(&no_bounds), places)?,
+                    false => Vec::new(),
+                };
+                let bounds = bounds()?;
+                match (bounds.at_least(), counted) {
+                    (Some(at_least), false) => Kind::Count {
+                        threshold: numbers.threshold(at_least)?,
+                    },
+                    (Some(at_least), true) => Kind::Distinct {
+                        fields,
+                        threshold: numbers.threshold(at_least)?,
+                    },
+                    (None, false) => measured(Measure::Count, fields, bounds)?,
+                    (None, true) => measured(Measure::Distinct, fields, bounds)?,
                 }
+            }
+            CorrelationType::ValueSum
+            | CorrelationType::ValueAvg
+            | CorrelationType::ValuePercentile
+            | CorrelationType::ValueMedian => {
+                let given = given.unwrap_or(&no_bounds);
+                let fields = self.condition_fields(given, places)?;
+                if fields.len() != 1 {
+                    return Err("correlation.condition.field must name one field".to_owned());
+                }
+                let percent = given.percentile.unwrap_or(50.0);
+                let measure = match correlation.r#type {
+                    CorrelationType::ValueSum => Measure::Sum,
+                    CorrelationType::ValueAvg => Measure::Average,
+                    CorrelationType::ValueMedian => Measure::Percentile(50.0),
+                    _ if (0.0..=100.0).contains(&percent) => Measure::Percentile(percent),
+                    _ => return Err("correlation.condition.percentile is from 0 to 100".to_owned()),
+                };
+                measured(measure, fields, bounds()?)?
+            }
+            CorrelationType::TemporalExtended => {
+                return Err("correlation.condition must say which rules are wanted".to_owned());
+            }
+            CorrelationType::TemporalOrderedExtended => {
+                return Err(
+                    "an order with a condition over its rules is not supported: write `temporal_ordered`"
+                        .to_owned(),
+                );
             }
             CorrelationType::Temporal | CorrelationType::TemporalOrdered
                 if !(2..=STEPS_MAX).contains(&steps) =>
@@ -230,12 +445,25 @@ impl Compiler<'_> {
                     "correlation.rules must name 2 to {STEPS_MAX} rules"
                 ));
             }
-            CorrelationType::Temporal => Kind::Each { steps },
+            CorrelationType::Temporal => Kind::Each {
+                steps: match given {
+                    None => steps,
+                    Some(given) => {
+                        let at_least = Bounds::of(given)?.at_least();
+                        let at_least = at_least.and_then(|number| usize::try_from(number).ok());
+                        at_least
+                            .filter(|number| (1..=steps).contains(number))
+                            .ok_or_else(|| {
+                                format!("correlation.condition of `temporal` is `gte`, from 1 to {steps}")
+                            })?
+                    }
+                },
+            },
             CorrelationType::TemporalOrdered => Kind::Sequence {
                 steps: u8::try_from(steps).unwrap_or(u8::MAX),
             },
-            CorrelationType::List if correlation.field.0.len() != 1 => {
-                return Err("correlation.field must name one field".to_owned());
+            CorrelationType::List if correlation.field.0.is_empty() => {
+                return Err("correlation.field is missing".to_owned());
             }
             CorrelationType::List => Kind::Count { threshold: 1 },
             CorrelationType::FirstSeen if correlation.field.0.is_empty() => {
@@ -264,11 +492,25 @@ impl Compiler<'_> {
                     .micros(),
                 samples: numbers.number(Tunable::Samples, correlation.samples.unwrap_or(100)),
             },
-            CorrelationType::Rate => Kind::Rate {
-                factor: correlation.factor.unwrap_or(3),
-                at_least: numbers.threshold(threshold.or(Some(1)))? as u64,
-                samples: numbers.number(Tunable::Samples, correlation.samples.unwrap_or(24)),
-            },
+            CorrelationType::Rate => {
+                let at_least = given.map(Bounds::of).transpose()?;
+                let at_least = at_least.as_ref().map_or(Some(1), Bounds::at_least);
+                let at_least = at_least.ok_or("correlation.condition of `rate` is `gte`")?;
+                let samples = numbers.number(Tunable::Samples, correlation.samples.unwrap_or(5));
+                let samples = usize::try_from(samples).ok();
+                let samples = samples.filter(|samples| (1..=usual::DEPTH).contains(samples));
+                Kind::Rate(rate::Limits {
+                    deviations: correlation.factor.unwrap_or(3),
+                    side: correlation.side,
+                    at_least: numbers.threshold(at_least)? as u64,
+                    samples: samples.ok_or_else(|| {
+                        format!(
+                            "samples of a `rate` are 1 to {}: windows at that hour of such a day",
+                            usual::DEPTH
+                        )
+                    })?,
+                })
+            }
         })
     }
 
@@ -338,29 +580,60 @@ impl Compiler<'_> {
     }
 
     /// The events that a rule looks at.
-    fn query(&self, input: &Input) -> Expr {
+    fn query(&self, input: &Input, watch: Option<&(&'static Clause, Clause)>) -> Expr {
         match input {
-            Input::Events { gate, expr } => Expr::and([gate.clone(), expr.clone()]),
-            Input::Rules { places, filter } => {
+            Input::Events => watch.map_or(Expr::None, |(gate, clause)| {
+                Expr::and([gate.query(), clause.query()])
+            }),
+            Input::Rules { places, filter, .. } => {
                 let queries = places
                     .iter()
-                    .filter_map(|place| self.rules.get(*place))
-                    .map(|rule| rule.query.clone());
+                    .filter_map(|place| self.queries.get(place).cloned());
                 Expr::and([Expr::or(queries), filter.clone()])
             }
         }
     }
 }
 
-type Compiled = (Input, Kind, Vec<Vec<KeyPart>>, Span, Option<String>);
+/// A document's own part of a rule.
+struct Compiled {
+    input: Input,
+    kind: Kind,
+    keys: Vec<Vec<KeyPart>>,
+    window: Span,
+    blind: Option<String>,
+    names: FieldMap<'static>,
+    together: bool,
+    watch: Option<(&'static Clause, Clause)>,
+}
+
+fn measured(measure: Measure, fields: Vec<KeyPart>, bounds: Bounds) -> Result<Kind, String> {
+    let hits = measure.hits_max(&bounds);
+    if !measure.is_of_numbers() && hits > THRESHOLD_MAX as usize {
+        return Err(format!("the bounds must not pass {THRESHOLD_MAX}"));
+    }
+    Ok(Kind::Measure {
+        measure,
+        fields,
+        bounds,
+    })
+}
+
+/// A condition over rules.
+fn pattern(condition: &str, rules: &[String]) -> Result<Kind, String> {
+    if rules.len() > STEPS_MAX {
+        return Err(format!(
+            "correlation.rules must name up to {STEPS_MAX} rules"
+        ));
+    }
+    let names: Vec<&str> = rules.iter().map(String::as_str).collect();
+    let condition = sigma_condition::parse(condition, &names)
+        .map_err(|error| format!("correlation.condition: {error}"))?;
+    Ok(Kind::Pattern { condition })
+}
 
 /// The values of the list, as a condition on its field.
 fn in_list(correlation: &Correlation) -> Result<Expr, String> {
-    let field = correlation
-        .field
-        .0
-        .first()
-        .ok_or("correlation.field is missing")?;
     let literals: Vec<Literal> = correlation
         .values
         .iter()
@@ -371,7 +644,10 @@ fn in_list(correlation: &Correlation) -> Result<Expr, String> {
         [only] => Ask::Is(only.clone()),
         _ => Ask::OneOf(literals.into()),
     };
-    Ok(Expr::field(FieldName::new(field), ask))
+    let fields = correlation.field.0.iter();
+    Ok(Expr::or(fields.map(|field| {
+        Expr::field(FieldName::new(field), ask.clone())
+    })))
 }
 
 /// The numbers of a rule: its file's, changed by the settings, and noted for people.
@@ -382,8 +658,7 @@ struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    fn threshold(&mut self, given: Option<u32>) -> Result<usize, String> {
-        let given = given.ok_or("correlation.condition needs `gte` or `gt`: only these are decided when an event arrives")?;
+    fn threshold(&mut self, given: u32) -> Result<usize, String> {
         let threshold = self.number(Tunable::Threshold, given);
         if !(1..=THRESHOLD_MAX).contains(&threshold) {
             return Err(format!(
@@ -449,11 +724,19 @@ fn info(
         None if ours.base => RuleState::Base,
         None => RuleState::Active,
     };
+    // Rules with our block name no status: they are tried by their samples.
+    let is_ours = document.nhatky.is_some();
+    let tried = match document.status {
+        None => is_ours,
+        Some(status) => matches!(status, Status::Stable | Status::Test),
+    };
     let (by_level, effect_by_level) = match document.level {
-        Some(Level::Critical | Level::High) => (Disposition::Queue, Effect::Compromise),
+        Some(Level::Critical | Level::High) if tried => (Disposition::Queue, Effect::Compromise),
+        Some(Level::Critical | Level::High) => (Disposition::Signal, Effect::Compromise),
         Some(Level::Medium) => (Disposition::Digest, Effect::Attempt),
         Some(Level::Low | Level::Informational) => (Disposition::Signal, Effect::Attempt),
-        None => (Disposition::Queue, Effect::Attempt),
+        None if is_ours => (Disposition::Queue, Effect::Attempt),
+        None => (Disposition::Signal, Effect::Attempt),
     };
     let runbook = |of: fn(&rule_file::Texts) -> &String| {
         ours.runbook
@@ -467,7 +750,7 @@ fn info(
     };
     let texts = ours.texts.as_ref();
     RuleInfo {
-        id: placed.id().unwrap_or_default().into(),
+        id: placed.id().into(),
         name: document.name.as_deref().map(Box::from),
         title: document.title.clone(),
         description: document.description.clone().unwrap_or_default(),
@@ -488,7 +771,7 @@ fn info(
         tunables: tunables.to_vec(),
         needs_classes: ours.needs.class.clone(),
         needs_fields: ours.needs.fields.clone(),
-        tags: document.tags.clone(),
+        tags: document.tags.0.clone(),
         query: query.to_string(),
         vi: RuleText::from((
             texts.map_or_else(plain, |texts| texts.vi.clone()),
@@ -507,8 +790,14 @@ fn rule_kind(correlation: Option<&Correlation>) -> RuleKind {
         None => RuleKind::Sigma,
         Some(CorrelationType::EventCount) => RuleKind::EventCount,
         Some(CorrelationType::ValueCount) => RuleKind::ValueCount,
-        Some(CorrelationType::Temporal) => RuleKind::Temporal,
-        Some(CorrelationType::TemporalOrdered) => RuleKind::TemporalOrdered,
+        Some(CorrelationType::ValueSum) => RuleKind::ValueSum,
+        Some(CorrelationType::ValueAvg) => RuleKind::ValueAvg,
+        Some(CorrelationType::ValuePercentile) => RuleKind::ValuePercentile,
+        Some(CorrelationType::ValueMedian) => RuleKind::ValueMedian,
+        Some(CorrelationType::Temporal | CorrelationType::TemporalExtended) => RuleKind::Temporal,
+        Some(CorrelationType::TemporalOrdered | CorrelationType::TemporalOrderedExtended) => {
+            RuleKind::TemporalOrdered
+        }
         Some(CorrelationType::FirstSeen) => RuleKind::FirstSeen,
         Some(CorrelationType::Absence) => RuleKind::Absence,
         Some(CorrelationType::Rate) => RuleKind::Rate,
@@ -519,18 +808,20 @@ fn rule_kind(correlation: Option<&Correlation>) -> RuleKind {
 /// A hash of everything that gives meaning to what a rule remembers.
 fn fingerprint(rule: &Rule, sets: &[UnseenSet]) -> u64 {
     let Rule {
+        info,
         input,
         kind,
         keys,
         window_us,
         when,
-        query,
         ..
     } = rule;
-    let places = match input {
-        Input::Rules { places, .. } => places.len(),
-        Input::Events { .. } => 0,
+    let query = &info.query;
+    let (places, listed) = match input {
+        Input::Rules { places, listed, .. } => (places.len(), listed.as_ref()),
+        Input::Events => (0, None),
     };
+    let listed = listed.map(|listed| &listed.fields);
     let circumstances: Vec<String> = when
         .iter()
         .flat_map(|when| &when.circumstances)
@@ -542,27 +833,7 @@ fn fingerprint(rule: &Rule, sets: &[UnseenSet]) -> u64 {
         .collect();
     let any = when.as_ref().map(|when| when.any);
     key::hash(
-        format!("{query}\n{kind:?}\n{keys:?}\n{window_us}\n{places}\n{any:?}\n{circumstances:?}")
+        format!("{query}\n{kind:?}\n{keys:?}\n{window_us}\n{places}\n{any:?}\n{circumstances:?}{listed:?}")
             .as_bytes(),
     )
-}
-
-/// Which classes and products an event must have to be looked at: what the index of rules goes by.
-pub(crate) fn required(expr: &Expr, field: Field) -> Option<Vec<&str>> {
-    match expr {
-        Expr::And(members) => members.iter().find_map(|member| required(member, field)),
-        Expr::Or(members) => {
-            let each: Option<Vec<_>> = members
-                .iter()
-                .map(|member| required(member, field))
-                .collect();
-            each.map(|lists| lists.concat())
-        }
-        Expr::Test(query::Test::Field(name, ask)) if name.known() == Some(field) => match ask {
-            Ask::Is(literal) => Some(vec![literal.text()]),
-            Ask::OneOf(literals) => Some(literals.iter().map(Literal::text).collect()),
-            _ => None,
-        },
-        _ => None,
-    }
 }

@@ -1,15 +1,18 @@
 //! The detector: events in, in the order of their Seqs; detections out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use event::{Event, Field, Micros, Seq, Value};
 
 use crate::absence::{self, Talker};
+use crate::audit::Audit;
 use crate::key::{self, KeyField, KeyPart};
+use crate::matcher::MatchBuffer;
 use crate::progress::Progress;
-use crate::rate::{self, Pace};
+use crate::rate::{Pace, Windows};
 use crate::report::{self, Firing};
-use crate::rule::{Circumstance, Input, Kind, Rule, RuleState};
+use crate::rule::{Circumstance, Input, Kind, Listed, Rule, RuleState};
 use crate::rules::Rules;
 use crate::seen::{Contact, ContactOutcome, Seen};
 use crate::shares::Shares;
@@ -42,6 +45,7 @@ pub struct Detector {
     pub(crate) memories: Vec<Memory>,
     pub(crate) sets: Vec<Store<Seen>>,
     pub(crate) servers: Store<Seen>,
+    pub(crate) audit: Audit,
     /// Episodes that went on since they were last told: rule and key.
     pub(crate) untold: Vec<(usize, Vec<u8>)>,
     pub(crate) evicted: Vec<Evicted>,
@@ -78,6 +82,9 @@ pub(crate) struct Scratch {
     pub(crate) key: Vec<u8>,
     /// Rules that match the event, or have found something with it.
     pub(crate) hits: Vec<bool>,
+    /// Rules to be asked.
+    pub(crate) waiting: BTreeSet<usize>,
+    pub(crate) matching: MatchBuffer,
     /// The input of a sequence that its circumstances forbid.
     pub(crate) withheld: Option<usize>,
     /// What stands behind a correlation's hit: events and their Seqs.
@@ -115,6 +122,7 @@ impl Detector {
             memories,
             sets: rules.sets.iter().map(set).collect(),
             servers: shares.set(),
+            audit: Audit::default(),
             counters: vec![Counters::default(); rules.rules.len()],
             rules,
             mode,
@@ -268,33 +276,42 @@ impl Detector {
         scratch.hits.resize(self.rules.rules.len(), false);
         scratch.behind.clear();
         let rules = Arc::clone(&self.rules);
-        let mut first = rules.rules.len();
-        rules.matching(moment.event, |place| {
-            if let Some(hit) = scratch.hits.get_mut(place) {
-                *hit = true;
-                first = first.min(place);
-            }
+        scratch.waiting.clear();
+        rules.matching(moment.event, &mut scratch.matching, |place| {
+            scratch.waiting.insert(place);
         });
+        let whole = self.whole_audit_event(&rules, moment, scratch);
+        let whole = whole
+            .as_ref()
+            .map_or(moment, |event| Moment { event, ..moment });
+        for place in &scratch.waiting {
+            if let Some(hit) = scratch.hits.get_mut(*place) {
+                *hit = true;
+            }
+        }
         let mut taught: Vec<usize> = Vec::new();
-        for (place, rule) in rules.rules.iter().enumerate().skip(first) {
-            let asked = match &rule.input {
-                Input::Events { .. } => scratch.hits.get(place) == Some(&true),
-                Input::Rules { places, filter } => {
-                    places
-                        .iter()
-                        .any(|input| scratch.hits.get(*input) == Some(&true))
-                        && query::matches(filter, moment.event)
-                }
-            };
-            if !asked {
+        // What refers to a rule comes after it, so that all its inputs are known when it is asked.
+        while let Some(place) = scratch.waiting.pop_first() {
+            let Some(rule) = rules.rules.get(place) else {
                 continue;
+            };
+            let moment = if rule.together { whole } else { moment };
+            if let Input::Rules { filter, listed, .. } = &rule.input {
+                let is_listed = |listed: &Listed| listed.hit(moment.event, moment.at).is_some();
+                if !query::matches(filter, moment.event) || !listed.as_ref().is_none_or(is_listed) {
+                    continue;
+                }
             }
             let found = self.judge_one(place, rule, moment, scratch, out);
-            if found || matches!(rule.input, Input::Events { .. }) {
+            if found || matches!(rule.input, Input::Events) {
                 taught.extend(rules.teaches.get(place).into_iter().flatten());
             }
             if let Some(hit) = scratch.hits.get_mut(place) {
                 *hit = found;
+            }
+            if found {
+                let dependents = rules.dependents.get(place);
+                scratch.waiting.extend(dependents.into_iter().flatten());
             }
         }
         taught.sort_unstable();
@@ -302,6 +319,35 @@ impl Detector {
         for set in taught {
             self.teach(set, moment.event, &mut scratch.key);
         }
+    }
+
+    /// The audit event that this record goes on with, if any: the rules that look at such events as a whole are asked
+    /// anew, in place of what the record alone has matched. A rule matches an audit event once.
+    fn whole_audit_event(
+        &mut self,
+        rules: &Rules,
+        moment: Moment<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Event> {
+        if !rules.has_together {
+            return None;
+        }
+        let together = |place: &usize| rules.rules.get(*place).is_some_and(|rule| rule.together);
+        let open = self.audit.take(moment.event, self.now);
+        let Some(open) = open else {
+            let audit = &mut self.audit;
+            scratch
+                .waiting
+                .retain(|place| !together(place) || audit.note(moment.event, *place));
+            return None;
+        };
+        scratch.waiting.retain(|place| !together(place));
+        rules.matching(&open.whole, &mut scratch.matching, |place| {
+            if together(&place) && open.matched.insert(place) {
+                scratch.waiting.insert(place);
+            }
+        });
+        Some(open.whole.clone())
     }
 
     /// Lets one rule count the event; `true` where it has thereby found something, or is a building block.
@@ -367,7 +413,9 @@ impl Detector {
             Kind::Count { .. }
             | Kind::Distinct { .. }
             | Kind::Each { .. }
-            | Kind::Sequence { .. } => self.judge_progress(place, rule, only, moment, scratch, out),
+            | Kind::Sequence { .. }
+            | Kind::Pattern { .. }
+            | Kind::Measure { .. } => self.judge_progress(place, rule, only, moment, scratch, out),
             Kind::FirstSeen {
                 field, learning_us, ..
             } => self.judge_contact(place, rule, field, *learning_us, moment, scratch, out),
@@ -375,7 +423,7 @@ impl Detector {
                 self.hear(place, moment, &scratch.key);
                 false
             }
-            Kind::Rate { .. } => {
+            Kind::Rate(_) => {
                 self.pace(place, rule, moment, &scratch.key);
                 false
             }
@@ -590,9 +638,15 @@ impl Detector {
         let Some(Memory::Paces(store)) = self.memories.get_mut(place) else {
             return;
         };
-        let window = self.now.0.div_euclid(rule.window_us.max(1));
+        let hours = &self.rules.settings.working_hours;
+        let windows = Windows {
+            length_us: rule.window_us,
+            now: self.now,
+            awake_us: self.awake_us,
+            season: |at| hours.season(at),
+        };
         let (_, evicted) = store.touch(key, self.now, |pace| {
-            pace.count(window, moment.at, moment.seq);
+            pace.count(&windows, moment.at, moment.seq);
         });
         self.note_evicted(place, rule, evicted);
     }
@@ -645,29 +699,24 @@ impl Detector {
         }
     }
 
-    /// At a heartbeat: whose window has ended with far more than usual?
+    /// At a heartbeat: whose window has ended with far more, or fewer, than usual?
     fn judge_rates(&mut self, moment: Moment<'_>, out: &mut Vec<Output>) {
         let rules = Arc::clone(&self.rules);
         let now = self.now;
         for (place, rule) in rules.rules.iter().enumerate() {
-            let Kind::Rate {
-                factor,
-                at_least,
-                samples,
-            } = rule.kind
-            else {
+            let Kind::Rate(limits) = rule.kind else {
                 continue;
             };
-            let limits = rate::Limits {
-                factor,
-                at_least,
-                samples,
+            let windows = Windows {
+                length_us: rule.window_us,
+                now,
+                awake_us: self.awake_us,
+                season: |at| rules.settings.working_hours.season(at),
             };
-            let window = now.0.div_euclid(rule.window_us.max(1));
             let Some(Memory::Paces(store)) = self.memories.get_mut(place) else {
                 continue;
             };
-            let excesses = store.ended(window, limits);
+            let excesses = store.judge(&windows, limits);
             for excess in excesses {
                 let fired = report::excess(&excess, moment.at);
                 let id = report::identity(&rule.info.id, &excess.key, moment.seq);
@@ -694,9 +743,6 @@ impl Detector {
                         out,
                     );
                 }
-            }
-            if let Some(Memory::Paces(store)) = self.memories.get_mut(place) {
-                store.close_all(window, now);
             }
         }
     }
@@ -763,7 +809,7 @@ impl Detector {
 impl Input {
     pub(crate) fn is_hit(&self, input: usize, hits: &[bool]) -> bool {
         match self {
-            Self::Events { .. } => true,
+            Self::Events => true,
             Self::Rules { places, .. } => {
                 places.get(input).and_then(|place| hits.get(*place)) == Some(&true)
             }

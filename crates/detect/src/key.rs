@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 use event::{Entity, EntityKind, Event, Field, Value, split_account};
 
+use crate::field_map::FieldMap;
+
 /// One part of a group key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyPart {
@@ -25,6 +27,11 @@ pub(crate) enum KeyField {
     Device,
     /// `nhatky.sender`: the sender in `nhatky.source`, without the product.
     Sender,
+    /// Sigma's name of a field that we keep in one of several: the first of these that is there.
+    FirstOf {
+        name: Box<str>,
+        fields: Box<[Self]>,
+    },
 }
 
 /// Longer texts are cut in a key and carry a hash of the whole instead, so that a key stays small.
@@ -41,6 +48,32 @@ impl KeyPart {
             what: KeyField::parse(name),
             optional,
         }
+    }
+
+    /// The same, where the name may be one of Sigma's own.
+    pub(crate) fn of(text: &str, names: &FieldMap<'_>) -> Result<Self, String> {
+        let (name, optional) = match text.strip_suffix('?') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        let fields: Vec<KeyField> = match name {
+            "nhatky.device" | "nhatky.sender" => vec![KeyField::parse(name)],
+            name => {
+                let targets = names.targets(name)?;
+                targets
+                    .iter()
+                    .map(|target| KeyField::parse(target.name()))
+                    .collect()
+            }
+        };
+        let what = match <[KeyField; 1]>::try_from(fields) {
+            Ok([only]) => only,
+            Err(several) => KeyField::FirstOf {
+                name: name.into(),
+                fields: several.into(),
+            },
+        };
+        Ok(Self { what, optional })
     }
 }
 
@@ -61,6 +94,7 @@ impl KeyField {
             Self::Named(name) => name,
             Self::Device => "nhatky.device",
             Self::Sender => "nhatky.sender",
+            Self::FirstOf { name, .. } => name,
         }
     }
 
@@ -77,6 +111,7 @@ impl KeyField {
                 Some(EntityKind::Address)
             }
             Self::Known(_) | Self::Named(_) => None,
+            Self::FirstOf { fields, .. } => fields.iter().find_map(Self::entity_kind),
         }
     }
 
@@ -91,14 +126,26 @@ impl KeyField {
             Self::Sender => event
                 .text(Field::NHATKY_SOURCE)
                 .map(|source| Value::Text(sender(source))),
+            Self::FirstOf { fields, .. } => fields.iter().find_map(|field| field.value(event)),
         }
     }
 
-    /// The query that selects events with this value; the device and the sender are no fields and select nothing.
-    pub(crate) fn field_name(&self) -> Option<&str> {
+    /// The fields by which a query selects events with this value; the device and the sender are no fields and select
+    /// nothing.
+    pub(crate) fn field_names(&self) -> Vec<&str> {
         match self {
-            Self::Known(_) | Self::Named(_) => Some(self.name()),
-            Self::Device | Self::Sender => None,
+            Self::Known(_) | Self::Named(_) => vec![self.name()],
+            Self::Device | Self::Sender => Vec::new(),
+            Self::FirstOf { fields, .. } => fields.iter().flat_map(Self::field_names).collect(),
+        }
+    }
+
+    /// Whether only a full parse gives it.
+    pub(crate) fn needs_full_depth(&self) -> bool {
+        match self {
+            Self::Known(_) | Self::Device | Self::Sender => false,
+            Self::Named(_) => true,
+            Self::FirstOf { fields, .. } => fields.iter().any(Self::needs_full_depth),
         }
     }
 }

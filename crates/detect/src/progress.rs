@@ -3,6 +3,8 @@
 use event::{Micros, Seq};
 
 use crate::episode::{Episode, Fired};
+use crate::measure::{Bounds, Measure};
+use crate::sigma_condition::Condition;
 use crate::store::{Kept, list_bytes};
 
 /// What one rule remembers of one key.
@@ -81,6 +83,59 @@ impl Progress {
         };
         self.hits = Vec::new();
         Some(fired)
+    }
+
+    /// Notes which rules have matched: fires while the condition holds of those that did so within a window.
+    pub(crate) fn pattern(
+        &mut self,
+        hits: Vec<Hit>,
+        condition: &Condition,
+        window_us: i64,
+    ) -> Option<Fired> {
+        for hit in hits {
+            self.hits.retain(|other| other.tag != hit.tag);
+            self.remember(hit, usize::MAX, window_us);
+        }
+        let has = |rule: usize| self.hits.iter().any(|hit| hit.tag == rule as u64);
+        condition.holds(&has).then(|| self.all_hits())
+    }
+
+    /// Counts an event, or its value: fires while the number worked out of those within a window lies in the bounds.
+    pub(crate) fn measure(
+        &mut self,
+        hit: Hit,
+        measure: Measure,
+        bounds: &Bounds,
+        window_us: i64,
+    ) -> Option<Fired> {
+        if measure == Measure::Distinct {
+            self.hits.retain(|other| other.tag != hit.tag);
+        }
+        self.remember(hit, measure.hits_max(bounds), window_us);
+        let number = measure.of(&self.hits)?;
+        bounds.hold(number).then(|| self.all_hits())
+    }
+
+    /// Keeps a hit, and of those before it the latest that lie within a window of the last.
+    fn remember(&mut self, hit: Hit, hits_max: usize, window_us: i64) {
+        let place = self.hits.partition_point(|other| other.at <= hit.at);
+        self.hits.insert(place, hit);
+        let last = self.hits.last().map_or(hit.at, |last| last.at);
+        let too_old = self
+            .hits
+            .partition_point(|other| last.0.saturating_sub(other.at.0) > window_us);
+        let too_many = self.hits.len().saturating_sub(hits_max);
+        self.hits.drain(..too_old.max(too_many));
+    }
+
+    fn all_hits(&self) -> Fired {
+        let at = |hit: Option<&Hit>| hit.map_or(Micros(0), |hit| hit.at);
+        Fired {
+            first_at: at(self.hits.first()),
+            last_at: at(self.hits.last()),
+            count: self.hits.len() as u64,
+            seqs: self.hits.iter().map(|hit| hit.seq).collect(),
+        }
     }
 
     /// Takes steps of a sequence of `steps` steps: fires when the last is reached within a window of the first.

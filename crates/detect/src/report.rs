@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use event::{Detection, Event, Field, Micros};
-use query::{Condition as Ask, Expr, FieldName, Literal, Pattern, Piece};
+use query::{Condition as Ask, Context, Expr, FieldName, Literal, Pattern, Piece};
 use sha2::{Digest, Sha256};
 
 use crate::absence::Silent;
@@ -12,7 +12,8 @@ use crate::detector::Moment;
 use crate::episode::{Episode, Evidence, Fired};
 use crate::key::{self, KeyField, KeyPart};
 use crate::rate::Excess;
-use crate::rule::{Kind, Rule};
+use crate::rule::{Input, Kind, Rule};
+use crate::usual::Band;
 
 /// A firing, with what is known beyond its event.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +80,15 @@ pub(crate) fn detection(rule: &Rule, version: &str, firing: Firing<'_>) -> Detec
             .iter()
             .map(|tunable| (tunable.name.to_owned(), tunable.value.clone())),
     );
+    if let Input::Rules {
+        listed: Some(listed),
+        ..
+    } = &rule.input
+        && let Some((value, list)) = listed.hit(moment.event, moment.at)
+    {
+        all.insert("list".to_owned(), list.into());
+        all.insert("listed".to_owned(), value.to_text().into());
+    }
     all.extend(
         facts
             .iter()
@@ -139,14 +149,22 @@ fn evidence_query(rule: &Rule, key: &[u8], event: &Event) -> String {
         return sender_query(key);
     }
     let same = parts(rule).filter_map(|part| {
-        let name = part.what.field_name()?;
-        let value = part.what.value(event)?.to_text().into_owned();
-        Some(Expr::field(
-            FieldName::new(name),
-            Ask::Is(Literal::new(&value)),
-        ))
+        let names = part.what.field_names();
+        let value = Literal::new(&part.what.value(event)?.to_text());
+        let same = |name| Expr::field(FieldName::new(name), Ask::Is(value.clone()));
+        (!names.is_empty()).then(|| Expr::or(names.into_iter().map(same)))
     });
-    Expr::and(std::iter::once(rule.query.clone()).chain(same)).to_string()
+    let same: Vec<Expr> = same.collect();
+    // Kept as text alone: thousands of rules have one, and few of them ever fire.
+    let mut context = Context::at(Micros(0));
+    context.limits.text_bytes = usize::MAX;
+    context.limits.clauses = usize::MAX;
+    context.limits.regexes = usize::MAX;
+    match query::parse(&rule.info.query, &context).into_result() {
+        Ok(own) => Expr::and(std::iter::once(own).chain(same)).to_string(),
+        Err(_) if same.is_empty() => rule.info.query.clone(),
+        Err(_) => format!("({}) AND {}", rule.info.query, Expr::and(same)),
+    }
 }
 
 /// Everything from a sender, and from those behind it if it is a relay.
@@ -219,10 +237,20 @@ pub(crate) fn excess(excess: &Excess, at: Micros) -> Fired {
 }
 
 pub(crate) fn excess_facts(excess: &Excess) -> Vec<(&'static str, String)> {
-    let usual = excess.usual_thousandths / 1_000;
+    let Band {
+        median,
+        low,
+        high,
+        samples,
+        since,
+    } = excess.band;
     vec![
         ("events", excess.count.to_string()),
-        ("usual", usual.to_string()),
+        ("usual", median.to_string()),
+        ("usual_low", format!("{:.0}", low.max(0.0))),
+        ("usual_high", format!("{high:.0}")),
+        ("learnt_windows", samples.to_string()),
+        ("learnt_since", since.to_string()),
     ]
 }
 

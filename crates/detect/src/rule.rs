@@ -1,12 +1,19 @@
 //! A rule, compiled, and what people may know of it.
 
-use event::{Detection, Disposition, Effect, EventClass};
+use std::sync::Arc;
+
+use event::{Detection, Disposition, Effect, Event, EventClass, Micros, Value};
 use query::Expr;
 use serde::Serialize;
 
+use crate::field_map::FieldMap;
+use crate::indicator_list::NamedList;
 use crate::key::{KeyField, KeyPart};
+use crate::measure::{Bounds, Measure};
+use crate::rate;
 use crate::rule_file::{Text, Tunable};
 use crate::sample::Sample;
+use crate::sigma_condition::Condition;
 
 /// What people may know of a rule: what `nhatky rules show` prints and the API gives.
 #[derive(Clone, Debug, Serialize)]
@@ -121,6 +128,14 @@ pub enum RuleKind {
     EventCount,
     /// Sigma correlation: so many distinct values.
     ValueCount,
+    /// Sigma correlation: the sum of a field's values.
+    ValueSum,
+    /// Sigma correlation: the average of a field's values.
+    ValueAvg,
+    /// Sigma correlation: a percentile of a field's values.
+    ValuePercentile,
+    /// Sigma correlation: the median of a field's values.
+    ValueMedian,
     /// Sigma correlation: each of several rules.
     Temporal,
     /// Sigma correlation: several rules in their order.
@@ -143,6 +158,10 @@ impl RuleKind {
             Self::Sigma => "sigma",
             Self::EventCount => "event_count",
             Self::ValueCount => "value_count",
+            Self::ValueSum => "value_sum",
+            Self::ValueAvg => "value_avg",
+            Self::ValuePercentile => "value_percentile",
+            Self::ValueMedian => "value_median",
             Self::Temporal => "temporal",
             Self::TemporalOrdered => "temporal_ordered",
             Self::FirstSeen => "first_seen",
@@ -221,17 +240,43 @@ pub(crate) struct Rule {
     pub(crate) entity: Option<KeyField>,
     /// Changes with everything that changes what it remembers.
     pub(crate) fingerprint: u64,
-    /// The events that it looks at.
-    pub(crate) query: Expr,
+    /// Whether only a full parse gives all the fields that it asks about.
+    pub(crate) needs_full_depth: bool,
+    /// What the names of fields mean in its events.
+    pub(crate) names: FieldMap<'static>,
+    /// Whether it looks at audit events as a whole, or at a rule that does.
+    pub(crate) together: bool,
 }
 
 /// What a rule looks at.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// Events of a log source that match.
-    Events { gate: Expr, expr: Expr },
+    /// Events that match, which the matcher says.
+    Events,
     /// What other rules, by their places, have matched or found, further filtered.
-    Rules { places: Vec<usize>, filter: Expr },
+    Rules {
+        places: Vec<usize>,
+        filter: Expr,
+        listed: Option<Listed>,
+    },
+}
+
+/// A value of one of the fields must be on one of the site's lists.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) fields: Vec<KeyField>,
+    pub(crate) lists: Vec<Arc<NamedList>>,
+}
+
+impl Listed {
+    /// The value that is on a list at that time, and the list's name.
+    pub(crate) fn hit<'a>(&'a self, event: &'a Event, at: Micros) -> Option<(Value<'a>, &'a str)> {
+        self.fields.iter().find_map(|field| {
+            let value = field.value(event)?;
+            let list = self.lists.iter().find(|list| list.list.holds(value, at))?;
+            Some((value, &*list.name))
+        })
+    }
 }
 
 /// What a rule remembers, and when it fires.
@@ -243,7 +288,7 @@ pub(crate) enum Kind {
         threshold: usize,
     },
     Distinct {
-        field: KeyPart,
+        fields: Vec<KeyPart>,
         threshold: usize,
     },
     /// Each of several rules; told apart by their places among the inputs.
@@ -252,6 +297,16 @@ pub(crate) enum Kind {
     },
     Sequence {
         steps: u8,
+    },
+    /// Several rules, as far as a condition over them wants: told apart by their places among the inputs.
+    Pattern {
+        condition: Condition,
+    },
+    /// A number worked out of the events of the window.
+    Measure {
+        measure: Measure,
+        fields: Vec<KeyPart>,
+        bounds: Bounds,
     },
     FirstSeen {
         field: Vec<KeyPart>,
@@ -264,11 +319,7 @@ pub(crate) enum Kind {
         learning_us: i64,
         samples: u32,
     },
-    Rate {
-        factor: u32,
-        at_least: u64,
-        samples: u32,
-    },
+    Rate(rate::Limits),
 }
 
 /// Circumstances under which alone an event counts.
@@ -303,7 +354,7 @@ pub(crate) struct UnseenSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event::{Micros, Seq};
+    use event::Seq;
 
     #[test]
     fn facts_go_where_their_names_stand() {

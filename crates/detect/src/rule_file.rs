@@ -1,6 +1,7 @@
 //! The shape of a rule file: YAML documents of Sigma, of Sigma correlation, and our `nhatky:` block.
 //!
-//! Strict: a key that is not known here is a mistake, reported with its line.
+//! Strict within what we read; keys beside it are Sigma's custom attributes, which a rule may have, but not one with
+//! our block: there a key that is not known is a mistake.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,9 @@ use yaml_serde::{Mapping, Value};
 use crate::Span;
 use crate::sample::Sample;
 
-/// One YAML document: a Sigma rule (`detection`) or a correlation over such rules (`correlation`).
+/// One YAML document: a Sigma rule (`detection`), a correlation over such rules (`correlation`), or a filter that is
+/// added to such rules (`filter`).
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 #[expect(
     dead_code,
     reason = "Sigma's descriptive keys are read so that misspelt ones are found"
@@ -26,10 +27,14 @@ pub(crate) struct Document {
     pub(crate) description: Option<String>,
     pub(crate) level: Option<Level>,
     #[serde(default)]
-    pub(crate) tags: Vec<String>,
+    pub(crate) tags: OneOrMany,
     pub(crate) logsource: Option<LogSource>,
     pub(crate) detection: Option<Mapping>,
     pub(crate) correlation: Option<Correlation>,
+    pub(crate) filter: Option<Mapping>,
+    /// Correlations: whether the rules referred to give detections of their own, too.
+    #[serde(default)]
+    pub(crate) generate: bool,
     pub(crate) nhatky: Option<Ours>,
     related: Option<Value>,
     references: Option<Value>,
@@ -44,6 +49,9 @@ pub(crate) struct Document {
     simulation: Option<Value>,
     regression_tests_path: Option<Value>,
     ruletype: Option<Value>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub(crate) others: BTreeMap<String, Value>,
 }
 
 /// Sigma's `status`.
@@ -68,15 +76,12 @@ pub(crate) enum Level {
     Critical,
 }
 
-/// Sigma's `logsource`; looked up in the table of log sources.
+/// Sigma's `logsource`; looked up in the table of log sources. Other keys describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct LogSource {
     pub(crate) category: Option<String>,
     pub(crate) product: Option<String>,
     pub(crate) service: Option<String>,
-    #[serde(rename = "definition")]
-    pub(crate) _definition: Option<String>,
 }
 
 impl std::fmt::Display for LogSource {
@@ -102,14 +107,15 @@ pub(crate) struct Correlation {
     pub(crate) rules: OneOrMany,
     #[serde(default)]
     pub(crate) group_by: OneOrMany,
+    #[serde(alias = "timeframe")]
     pub(crate) timespan: Option<Span>,
-    pub(crate) condition: Option<Threshold>,
+    pub(crate) condition: Option<Wanted>,
     #[serde(default)]
     pub(crate) aliases: BTreeMap<String, BTreeMap<String, String>>,
     /// Sigma: whether the rules referred to give detections of their own, too.
     #[serde(default)]
     pub(crate) generate: bool,
-    /// `first_seen`, `list`: the fields whose values are looked up.
+    /// `first_seen`, `list`: the fields whose values are looked up; of a `list` any of them.
     #[serde(default)]
     pub(crate) field: OneOrMany,
     /// `first_seen`, `absence`, `rate`: how long a key is only watched.
@@ -118,13 +124,20 @@ pub(crate) struct Correlation {
     pub(crate) forget: Option<Span>,
     /// `absence`: silence shorter than this is never reported.
     pub(crate) at_least: Option<Span>,
-    /// `absence`, `rate`: how many times the usual.
+    /// `absence`: how many times the usual gap. `rate`: how many standard deviations from the median.
     pub(crate) factor: Option<u32>,
-    /// `absence`, `rate`: how many gaps or windows must have been seen.
+    /// `absence`: how many gaps must have been seen. `rate`: how many windows at that hour of such a day.
     pub(crate) samples: Option<u32>,
     /// `list`: the values; a value of the field must be among them, whatever its case.
     #[serde(default)]
     pub(crate) values: Vec<String>,
+    /// `list`: names of files in `lists/` of the site's content, `*` for every one. Beside them `values` are read as an
+    /// entry of such a file is: networks hold addresses, domains all below them.
+    #[serde(default)]
+    pub(crate) list: OneOrMany,
+    /// `rate`: on which side of what is usual a count is told. Default above.
+    #[serde(default)]
+    pub(crate) side: crate::rate::Side,
 }
 
 /// What a correlation looks for.
@@ -133,8 +146,15 @@ pub(crate) struct Correlation {
 pub(crate) enum CorrelationType {
     EventCount,
     ValueCount,
+    ValueSum,
+    ValueAvg,
+    ValuePercentile,
+    ValueMedian,
     Temporal,
     TemporalOrdered,
+    /// `temporal` with a condition over its rules.
+    TemporalExtended,
+    TemporalOrderedExtended,
     FirstSeen,
     Absence,
     Rate,
@@ -142,16 +162,44 @@ pub(crate) enum CorrelationType {
 }
 
 /// Sigma's `condition` of a correlation.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// A number within bounds.
+    Within(Box<Threshold>),
+    /// Which of the rules must have matched: `a and (b or c)`.
+    Rules(String),
+}
+
+impl<'de> Deserialize<'de> for Wanted {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self::Rules(text)),
+            map => Threshold::deserialize(map)
+                .map(|threshold| Self::Within(Box::new(threshold)))
+                .map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// Bounds of a number that a correlation works out; all of those given must hold.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Threshold {
-    pub(crate) gte: Option<u32>,
-    pub(crate) gt: Option<u32>,
-    pub(crate) field: Option<String>,
+    pub(crate) gte: Option<f64>,
+    pub(crate) gt: Option<f64>,
+    pub(crate) lte: Option<f64>,
+    pub(crate) lt: Option<f64>,
+    pub(crate) eq: Option<f64>,
+    pub(crate) neq: Option<f64>,
+    /// The field whose values are counted, or worked with.
+    #[serde(default)]
+    pub(crate) field: OneOrMany,
+    /// `value_percentile`: which, from 0 to 100. Default 50.
+    pub(crate) percentile: Option<f64>,
 }
 
 /// One text or a list of texts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct OneOrMany(pub(crate) Vec<String>);
 
 impl<'de> Deserialize<'de> for OneOrMany {
@@ -287,13 +335,14 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, FileError> {
     }
     let mut documents = Vec::new();
     for document in yaml_serde::Deserializer::from_str(text) {
-        let document = Document::deserialize(document).map_err(|error| {
+        let document: Option<Document> = Option::deserialize(document).map_err(|error| {
             FileError::new(
                 error.location().map(|place| place.line()),
                 error.to_string(),
             )
         })?;
-        documents.push(document);
+        // A file may end with the mark that begins a document.
+        documents.extend(document);
     }
     Ok(documents)
 }

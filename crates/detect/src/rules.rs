@@ -1,19 +1,23 @@
 //! All rules, compiled, ordered and indexed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
-use event::{Event, EventClass, Field};
-use query::Expr;
+use event::Event;
 use sha2::{Digest, Sha256};
 
 use crate::Settings;
-use crate::compile::{self, Compiler};
+use crate::clause::Clause;
+use crate::compile::{CompiledRule, Compiler};
+use crate::indicator_list::{self, NamedList};
 use crate::load::{self, Placed, RuleProblem};
+use crate::matcher::{MatchBuffer, Matcher, MatcherSize, Watch};
 use crate::rule::{Input, Rule, RuleInfo, RuleState, UnseenSet};
 use crate::settings::RuleSettings;
+use crate::sigma_filter::Filter;
 
 /// All rules under one set of settings. Immutable: another set of rules is another `Rules`.
 #[derive(Debug)]
@@ -28,20 +32,25 @@ pub struct Rules {
     pub(crate) dependents: Vec<Vec<usize>>,
     /// For each rule, the sets that its events teach.
     pub(crate) teaches: Vec<Vec<usize>>,
-    index: Index,
+    matcher: Matcher,
+    /// Whether some rule looks at audit events as a whole.
+    pub(crate) has_together: bool,
     problems: Vec<RuleProblem>,
 }
 
 impl Rules {
-    /// Reads the built-in rules and those of the site (`CONTENT/rules/*.yml`; a file of the same name, or a rule of the
-    /// same id, stands in place of ours) and compiles them under the settings.
+    /// Reads the built-in rules and those of the site (`CONTENT/rules/**/*.yml`: a folder may be put there as it is
+    /// published; a file of the same name, or a rule of the same id, stands in place of ours) and compiles them under
+    /// the settings.
     ///
     /// Never fails: what is wrong is left out and told by [`problems`](Self::problems).
     #[must_use]
     pub fn load(content: Option<&Path>, settings: &Settings) -> Self {
         let mut problems = Vec::new();
         let documents = load::documents(content, &mut problems);
-        Self::compile(documents, settings, problems)
+        let lists = content.map(|content| content.join("lists"));
+        let lists = lists.map(|folder| indicator_list::lists_of(&folder, &mut problems));
+        Self::compile(documents, &lists.unwrap_or_default(), settings, problems)
     }
 
     /// The rules of these texts (file name and YAML) alone: for trying a rule.
@@ -49,23 +58,29 @@ impl Rules {
     pub fn from_texts(texts: &[(&str, &str)], settings: &Settings) -> Self {
         let mut problems = Vec::new();
         let documents = load::of_texts(texts, &mut problems);
-        Self::compile(documents, settings, problems)
+        Self::compile(documents, &[], settings, problems)
     }
 
     fn compile(
         documents: Vec<Placed>,
+        lists: &[Arc<NamedList>],
         settings: &Settings,
         mut problems: Vec<RuleProblem>,
     ) -> Self {
         let mut rules: Vec<Rule> = Vec::new();
+        let mut queries = BTreeMap::new();
         let mut sets = Vec::new();
         let mut place_of: BTreeMap<usize, usize> = BTreeMap::new();
         let defaults = RuleSettings::default();
         let mut quiet_inputs = BTreeSet::new();
-        for (at, (placed, references)) in load::in_order(documents, &mut problems)
-            .into_iter()
-            .enumerate()
-        {
+        let mut watches: Vec<(usize, &'static Clause, Clause)> = Vec::new();
+        let (documents, filters) = filters(documents, &mut problems);
+        let documents = load::in_order(documents, &mut problems);
+        let referred_to: BTreeSet<usize> = documents
+            .iter()
+            .flat_map(|(_, references)| references.iter().copied())
+            .collect();
+        for (at, (placed, references)) in documents.into_iter().enumerate() {
             let references: Option<Vec<usize>> = references
                 .iter()
                 .map(|at| place_of.get(at).copied())
@@ -74,19 +89,24 @@ impl Rules {
                 problems.push(placed.problem("refers to a rule that has a mistake"));
                 continue;
             };
-            let own = placed
-                .id()
-                .and_then(|id| settings.rules.get(id))
-                .unwrap_or(&defaults);
+            let own = settings.rules.get(placed.id()).unwrap_or(&defaults);
             let compiled = Compiler {
                 rules: &rules,
+                queries: &queries,
                 sets: &mut sets,
+                filters: &filters,
+                lists,
+                site: settings,
                 settings: own,
             }
             .rule(&placed, &references);
             match compiled {
-                Ok(rule) => {
+                Ok(CompiledRule { rule, query, watch }) => {
+                    if referred_to.contains(&at) {
+                        queries.insert(rules.len(), query);
+                    }
                     place_of.insert(at, rules.len());
+                    watches.extend(watch.map(|(gate, clause)| (rules.len(), gate, clause)));
                     if let (Input::Rules { places, .. }, false) = (&rule.input, placed.generates())
                     {
                         quiet_inputs.extend(places.iter().copied());
@@ -98,13 +118,30 @@ impl Rules {
         }
         silence_building_blocks(&mut rules, &quiet_inputs);
         unknown_settings(settings, &rules, &mut problems);
-        Self::assembled(rules, sets, settings, problems)
+        let watches: Vec<Watch<'_>> = watches
+            .iter()
+            .map(|(place, gate, clause)| Watch {
+                place: *place,
+                gate,
+                clause,
+            })
+            .collect();
+        let matcher = Matcher::of(&watches).unwrap_or_else(|error| {
+            problems.push(RuleProblem {
+                file: "rules".to_owned(),
+                line: None,
+                message: format!("no rule on events can be matched: {error}"),
+            });
+            Matcher::default()
+        });
+        Self::assembled(rules, sets, settings, matcher, problems)
     }
 
     fn assembled(
         rules: Vec<Rule>,
         sets: Vec<UnseenSet>,
         settings: &Settings,
+        matcher: Matcher,
         problems: Vec<RuleProblem>,
     ) -> Self {
         let mut dependents = vec![Vec::new(); rules.len()];
@@ -131,7 +168,10 @@ impl Rules {
         Self {
             version: version(&rules, settings),
             teaches: (0..rules.len()).map(taught_by).collect(),
-            index: Index::of(&rules),
+            matcher,
+            has_together: rules
+                .iter()
+                .any(|rule| rule.together && rule.info.state != RuleState::Disabled),
             workstations: settings
                 .workstations
                 .iter()
@@ -180,23 +220,74 @@ impl Rules {
         let runs =
             |rule: &&Rule| !matches!(rule.info.state, RuleState::Disabled | RuleState::Blind(_));
         let vendors = |rule: &Rule| {
-            let named =
-                |part: &crate::key::KeyPart| matches!(part.what, crate::key::KeyField::Named(_));
-            rule.query.needs_full_depth() || rule.keys.iter().flatten().any(named)
+            let named = |part: &crate::key::KeyPart| part.what.needs_full_depth();
+            rule.needs_full_depth || rule.keys.iter().flatten().any(named)
         };
         self.rules.iter().filter(runs).any(vendors)
     }
 
-    /// Calls `matched` with the place of each rule on events that this event matches, ascending within one index.
-    pub(crate) fn matching(&self, event: &Event, mut matched: impl FnMut(usize)) {
-        self.index.candidates(event, |place| {
-            if let Some(Input::Events { expr, .. }) = self.rules.get(place).map(|rule| &rule.input)
-                && query::matches(expr, event)
-            {
-                matched(place);
-            }
-        });
+    /// Calls `matched` with the place of each rule on events that this event matches, ascending.
+    pub(crate) fn matching(
+        &self,
+        event: &Event,
+        buffer: &mut MatchBuffer,
+        matched: impl FnMut(usize),
+    ) {
+        self.matcher.matching(event, buffer, matched);
     }
+
+    /// The ids of the rules on events that this event matches, by itself: what becomes of it is the detector's.
+    #[must_use]
+    pub fn matched_by(&self, event: &Event) -> Vec<&str> {
+        let mut ids = Vec::new();
+        self.matching(event, &mut MatchBuffer::default(), |place| {
+            ids.extend(self.rules.get(place).map(|rule| &*rule.info.id));
+        });
+        ids
+    }
+
+    /// How much the rules on events ask, and which of them are asked at every event of their log source.
+    #[must_use]
+    pub fn matcher_size(&self) -> MatcherSize {
+        let mut size = self.matcher.size();
+        let always = std::mem::take(&mut size.always_places);
+        size.always = always
+            .into_iter()
+            .filter_map(|place| self.rules.get(place))
+            .map(|rule| rule.info.id.clone())
+            .collect();
+        size
+    }
+}
+
+/// The filters apart from the rules.
+fn filters(documents: Vec<Placed>, problems: &mut Vec<RuleProblem>) -> (Vec<Placed>, Vec<Filter>) {
+    let (filters, rules): (Vec<Placed>, Vec<Placed>) = documents
+        .into_iter()
+        .partition(|placed| placed.document.filter.is_some());
+    let mut read = Vec::new();
+    for filter in filters {
+        match Filter::read(filter) {
+            Ok(filter) => {
+                for name in filter.named() {
+                    match rules.iter().find(|rule| rule.is_called(name)) {
+                        None => problems.push(
+                            filter
+                                .placed
+                                .problem(format_args!("is for `{name}`, which there is not")),
+                        ),
+                        Some(rule) if !filter.is_for(rule) => problems.push(filter.placed.problem(
+                            format_args!("is for `{name}`, which has another log source"),
+                        )),
+                        Some(_) => {}
+                    }
+                }
+                read.push(filter);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (rules, read)
 }
 
 /// Sigma: what a correlation without `generate` refers to gives no detections of its own.
@@ -238,6 +329,11 @@ fn version(rules: &[Rule], settings: &Settings) -> Box<str> {
             info.id, info.disposition, info.effect
         );
         hash.update(line.as_bytes());
+        if let Input::Rules { listed, .. } = &rule.input {
+            for list in listed.iter().flat_map(|listed| &listed.lists) {
+                hash.update(list.list.digest());
+            }
+        }
     }
     hash.update(format!("{settings:?}").as_bytes());
     let mut text = String::new();
@@ -245,87 +341,4 @@ fn version(rules: &[Rule], settings: &Settings) -> Box<str> {
         write!(text, "{byte:02x}").expect("a String takes all that is written");
     }
     text.into()
-}
-
-/// Which rules on events to ask, by what an event's class or product already decides.
-#[derive(Debug, Default)]
-struct Index {
-    by_class: HashMap<EventClass, Vec<Group>, ahash::RandomState>,
-    by_product: HashMap<Box<str>, Vec<Group>, ahash::RandomState>,
-    others: Vec<Group>,
-}
-
-/// Rules with one gate, which is asked once.
-#[derive(Debug)]
-struct Group {
-    gate: Expr,
-    rules: Vec<usize>,
-}
-
-impl Index {
-    fn of(rules: &[Rule]) -> Self {
-        let mut index = Self::default();
-        for (place, rule) in rules.iter().enumerate() {
-            let Input::Events { gate, expr } = &rule.input else {
-                continue;
-            };
-            if matches!(rule.info.state, RuleState::Blind(_) | RuleState::Disabled) {
-                continue;
-            }
-            index.add(place, gate, &Expr::and([gate.clone(), expr.clone()]));
-        }
-        index
-    }
-
-    fn add(&mut self, place: usize, gate: &Expr, whole: &Expr) {
-        let classes = compile::required(whole, Field::NHATKY_CLASS);
-        let classes: Option<Vec<EventClass>> =
-            classes.and_then(|names| names.into_iter().map(EventClass::from_name).collect());
-        if let Some(classes) = classes {
-            for class in BTreeSet::from_iter(classes) {
-                add_to(self.by_class.entry(class).or_default(), place, gate);
-            }
-            return;
-        }
-        if let Some(products) = compile::required(whole, Field::NHATKY_PRODUCT) {
-            for product in BTreeSet::from_iter(products) {
-                add_to(
-                    self.by_product.entry(product.into()).or_default(),
-                    place,
-                    gate,
-                );
-            }
-            return;
-        }
-        add_to(&mut self.others, place, gate);
-    }
-
-    fn candidates(&self, event: &Event, mut candidate: impl FnMut(usize)) {
-        let class = event
-            .text(Field::NHATKY_CLASS)
-            .and_then(EventClass::from_name);
-        let by_class = class.and_then(|class| self.by_class.get(&class));
-        let product = event.text(Field::NHATKY_PRODUCT);
-        let by_product = product.and_then(|product| self.by_product.get(product));
-        let groups = by_class
-            .into_iter()
-            .chain(by_product)
-            .flatten()
-            .chain(&self.others);
-        for group in groups {
-            if query::matches(&group.gate, event) {
-                group.rules.iter().for_each(|place| candidate(*place));
-            }
-        }
-    }
-}
-
-fn add_to(groups: &mut Vec<Group>, place: usize, gate: &Expr) {
-    match groups.iter_mut().find(|group| group.gate == *gate) {
-        Some(group) => group.rules.push(place),
-        None => groups.push(Group {
-            gate: gate.clone(),
-            rules: vec![place],
-        }),
-    }
 }

@@ -7,6 +7,7 @@ use event::Disposition;
 use serde::{Deserialize, Serialize};
 
 use crate::Span;
+use crate::usual::Season;
 
 /// The `[detect]` table of the configuration. Everything has a default; a rule's own values come below these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,10 @@ pub struct Settings {
     pub working_hours: WorkingHours,
     /// Addresses of workstations: they send logs, but their contacts outward are not a server's.
     pub workstations: Vec<IpAddr>,
+    /// What `%name%` stands for in Sigma rules whose values have the modifier `expand`, by the name.
+    ///
+    /// Default none: a rule with a placeholder that is not named here is listed as one that cannot be used.
+    pub placeholders: BTreeMap<String, Vec<String>>,
     /// Changes to single rules, by the rule's id.
     pub rules: BTreeMap<String, RuleSettings>,
 }
@@ -32,6 +37,7 @@ impl Default for Settings {
             state_bytes_max: 128 << 20,
             working_hours: WorkingHours::default(),
             workstations: Vec::new(),
+            placeholders: BTreeMap::new(),
             rules: BTreeMap::new(),
         }
     }
@@ -45,7 +51,7 @@ pub struct RuleSettings {
     pub enabled: Option<bool>,
     /// What becomes of its detections.
     pub disposition: Option<Disposition>,
-    /// How many events, distinct values or, for rates and absences, times the usual it takes.
+    /// How many events or distinct values it takes; for absences how many times the usual gap.
     pub threshold: Option<u32>,
     /// The window, which is also how long an episode must be quiet to end.
     pub window: Option<Span>,
@@ -53,7 +59,7 @@ pub struct RuleSettings {
     pub learning: Option<Span>,
     /// Absences only: silence shorter than this is never reported.
     pub at_least: Option<Span>,
-    /// Absences and rates only: how many gaps or windows must have been seen before it judges.
+    /// Absences and rates only: how many gaps, or windows at that hour of such a day, must have been seen before it judges.
     pub samples: Option<u32>,
 }
 
@@ -88,13 +94,24 @@ impl WorkingHours {
     /// Whether the instant lies outside them.
     #[must_use]
     pub fn outside(&self, at: event::Micros) -> bool {
-        let local_minutes =
-            at.0.div_euclid(60_000_000)
-                .saturating_add(i64::from(self.utc_offset_minutes));
-        let minute = local_minutes.rem_euclid(1440);
-        let weekday = Day::of(local_minutes.div_euclid(1440));
+        let (weekday, minute) = self.local(at);
         let at_work = (i64::from(self.from.minutes)..i64::from(self.to.minutes)).contains(&minute);
         !(at_work && self.days.contains(&weekday))
+    }
+
+    /// The hour of the day, on a working day or another.
+    pub(crate) fn season(&self, at: event::Micros) -> Season {
+        let (weekday, minute) = self.local(at);
+        let hour = u8::try_from(minute / 60).unwrap_or(0);
+        Season(hour + if self.days.contains(&weekday) { 0 } else { 24 })
+    }
+
+    /// Day of the week and minute of the day.
+    fn local(&self, at: event::Micros) -> (Day, i64) {
+        let minutes =
+            at.0.div_euclid(60_000_000)
+                .saturating_add(i64::from(self.utc_offset_minutes));
+        (Day::of(minutes.div_euclid(1440)), minutes.rem_euclid(1440))
     }
 }
 

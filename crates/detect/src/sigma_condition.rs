@@ -10,6 +10,18 @@ pub(crate) enum Condition {
     Or(Vec<Self>),
 }
 
+impl Condition {
+    /// Whether it holds of the selections that hold.
+    pub(crate) fn holds(&self, selection: &impl Fn(usize) -> bool) -> bool {
+        match self {
+            Self::Selection(place) => selection(*place),
+            Self::Not(inner) => !inner.holds(selection),
+            Self::And(members) => members.iter().all(|member| member.holds(selection)),
+            Self::Or(members) => members.iter().any(|member| member.holds(selection)),
+        }
+    }
+}
+
 /// Deeper nesting is no rule that a person wrote.
 const DEPTH_MAX: usize = 64;
 /// Longer conditions are no rules that a person wrote.

@@ -1,39 +1,67 @@
-//! Sigma's `detection`: selections and their condition, compiled to the one tree of queries.
+//! Sigma's `detection`: selections and their condition, compiled to one clause.
+
+use std::collections::BTreeMap;
 
 use event::Field;
-use query::{Bound, Condition as Ask, Expr, FieldName, Literal, Pattern, Piece, Range, Regex};
 use yaml_serde::{Mapping, Value};
 
+use crate::clause::{Clause, Kept};
 use crate::field_map::FieldMap;
 use crate::sigma_condition::{self, Condition};
-use crate::sigma_value;
+use crate::sigma_line::Line;
+use crate::sigma_value::{self, Place};
 
 /// Rules with more tests than this are no rules that a person wrote.
 const CLAUSES_MAX: usize = 20_000;
+/// Selections nested deeper than this are no rules that a person wrote.
+const DEPTH_MAX: usize = 16;
+
+/// What a detection is read with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    /// The names of its log source.
+    pub(crate) fields: &'a FieldMap<'a>,
+    /// What `%name%` stands for in values with the modifier `expand`.
+    pub(crate) placeholders: &'a BTreeMap<String, Vec<String>>,
+    /// Minutes by which local time, in which hours and days are meant, is ahead of UTC.
+    pub(crate) utc_offset_minutes: i32,
+}
 
 /// Compiles a `detection` block.
-pub(crate) fn compile(detection: &Mapping, fields: &FieldMap<'_>) -> Result<Expr, String> {
-    let mut names = Vec::new();
-    let mut selections = Vec::new();
-    for (name, selection) in detection {
-        let name = name.as_str().ok_or("a selection's name must be text")?;
-        if matches!(name, "condition" | "timeframe") {
-            continue;
-        }
-        names.push(name);
-        let compiled = self::selection(selection, fields);
-        selections.push(compiled.map_err(|error| format!("detection.{name}: {error}"))?);
-    }
+pub(crate) fn compile(detection: &Mapping, reading: Reading<'_>) -> Result<Clause, String> {
     if detection.contains_key("timeframe") {
         return Err("detection.timeframe is obsolete: write a correlation rule".to_owned());
     }
-    let condition =
-        condition(detection, &names).map_err(|error| format!("detection.condition: {error}"))?;
-    let expr = join(&condition, &selections);
-    if expr.clauses() > CLAUSES_MAX {
-        return Err(format!("detection has more than {CLAUSES_MAX} tests"));
+    let not_selections = ["condition"];
+    joined(detection, &not_selections, reading).map_err(|error| format!("detection.{error}"))
+}
+
+/// The selections of a map, all but those keys, joined by its `condition`.
+pub(crate) fn joined(
+    map: &Mapping,
+    not_selections: &[&str],
+    reading: Reading<'_>,
+) -> Result<Clause, String> {
+    let mut names = Vec::new();
+    let mut selections = Vec::new();
+    for (name, selection) in map {
+        let name = name.as_str().ok_or("a selection's name must be text")?;
+        if not_selections.contains(&name) {
+            continue;
+        }
+        names.push(name);
+        let compiled = self::selection(selection, reading, 0);
+        selections.push(compiled.map_err(|error| format!("{name}: {error}"))?);
     }
-    Ok(expr)
+    if names.is_empty() {
+        return Err("has no selection".to_owned());
+    }
+    let condition = condition(map, &names).map_err(|error| format!("condition: {error}"))?;
+    let clause = join(&condition, &selections);
+    if clause.len() > CLAUSES_MAX {
+        return Err(format!("has more than {CLAUSES_MAX} tests"));
+    }
+    Ok(clause)
 }
 
 /// The condition; a list of conditions means any of them.
@@ -41,6 +69,7 @@ fn condition(detection: &Mapping, names: &[&str]) -> Result<Condition, String> {
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("is no text");
     match detection.get("condition") {
         None => Err("is missing".to_owned()),
+        Some(Value::Sequence(several)) if several.is_empty() => Err("is an empty list".to_owned()),
         Some(Value::Sequence(several)) => {
             let read = several
                 .iter()
@@ -51,263 +80,66 @@ fn condition(detection: &Mapping, names: &[&str]) -> Result<Condition, String> {
     }
 }
 
-fn join(condition: &Condition, selections: &[Expr]) -> Expr {
+fn join(condition: &Condition, selections: &[Clause]) -> Clause {
     match condition {
-        Condition::Selection(place) => selections.get(*place).cloned().unwrap_or(Expr::None),
+        Condition::Selection(place) => selections.get(*place).cloned().unwrap_or(Clause::None),
         Condition::Not(inner) => join(inner, selections).not(),
-        Condition::And(members) => Expr::and(members.iter().map(|member| join(member, selections))),
-        Condition::Or(members) => Expr::or(members.iter().map(|member| join(member, selections))),
+        Condition::And(members) => {
+            Clause::and(members.iter().map(|member| join(member, selections)))
+        }
+        Condition::Or(members) => Clause::or(members.iter().map(|member| join(member, selections))),
     }
 }
 
 /// One selection: a map (all of its lines), a list of maps (any of them) or a list of words to find in the raw text.
-pub(crate) fn selection(selection: &Value, fields: &FieldMap<'_>) -> Result<Expr, String> {
+pub(crate) fn selection(
+    selection: &Value,
+    reading: Reading<'_>,
+    depth: usize,
+) -> Result<Clause, String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("is nested deeper than {DEPTH_MAX}"));
+    }
     match selection {
+        Value::Mapping(lines) if lines.is_empty() => Err("is empty".to_owned()),
         Value::Mapping(lines) => {
             let lines = lines.iter().map(|(key, value)| {
                 let key = key.as_str().ok_or("a field's name must be text")?;
-                line(key, value, fields).map_err(|error| format!("{key}: {error}"))
+                line(key, value, reading).map_err(|error| format!("{key}: {error}"))
             });
-            Ok(Expr::and(lines.collect::<Result<Vec<_>, _>>()?))
+            Ok(Clause::and(lines.collect::<Result<Vec<_>, String>>()?))
         }
+        Value::Sequence(members) if members.is_empty() => Err("is an empty list".to_owned()),
         Value::Sequence(members) => {
             let members = members.iter().map(|member| match member {
-                Value::Mapping(_) => self::selection(member, fields),
+                Value::Mapping(_) | Value::Sequence(_) => {
+                    self::selection(member, reading, depth + 1)
+                }
                 word => keyword(word),
             });
-            Ok(Expr::or(members.collect::<Result<Vec<_>, _>>()?))
+            Ok(Clause::or(members.collect::<Result<Vec<_>, _>>()?))
         }
         word => keyword(word),
     }
 }
 
 /// A word anywhere in the raw text.
-fn keyword(word: &Value) -> Result<Expr, String> {
-    let text = scalar(word)?.ok_or("a keyword must not be null")?;
-    let ask = sigma_value::like(&text, sigma_value::Place::Anywhere);
-    Ok(Expr::field(Field::EVENT_ORIGINAL, ask))
+fn keyword(word: &Value) -> Result<Clause, String> {
+    let text = sigma_value::scalar(word)?.ok_or("a keyword must not be null")?;
+    let ask = sigma_value::like(&text, Place::Anywhere);
+    Ok(Clause::field(Field::EVENT_ORIGINAL, ask))
 }
 
 /// One line of a map: `field|modifier|modifier: value or values`.
-fn line(key: &str, value: &Value, fields: &FieldMap<'_>) -> Result<Expr, String> {
+fn line(key: &str, value: &Value, reading: Reading<'_>) -> Result<Clause, String> {
     let mut parts = key.split('|');
     let name = parts.next().unwrap_or_default();
-    let mut how = How::default();
-    for modifier in parts {
-        how.apply(modifier)?;
-    }
-    let targets = match name {
-        "" => vec![FieldName::from(Field::EVENT_ORIGINAL)],
-        name => fields.targets(name)?,
+    let field = match name {
+        "" => Kept::from(Field::EVENT_ORIGINAL),
+        name => reading.fields.targets(name)?.into(),
     };
-    if name.is_empty() && matches!(how.ask, Kind::Text(sigma_value::Place::Whole)) {
-        how.ask = Kind::Text(sigma_value::Place::Anywhere);
-    }
-    let values = match value {
-        Value::Sequence(values) if values.is_empty() => return Err("has an empty list".to_owned()),
-        Value::Sequence(values) => values.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    let mut asked = Vec::new();
-    for value in values {
-        asked.push(how.expr(&targets, value)?);
-    }
-    let expr = if how.all {
-        Expr::and(asked)
-    } else {
-        Expr::or(one_of(asked))
-    };
-    Ok(if how.negated { expr.not() } else { expr })
-}
-
-/// Joins equalities on one field into one list, which is one look at the field.
-fn one_of(asked: Vec<Expr>) -> Vec<Expr> {
-    let equality = |expr: &Expr| match expr {
-        Expr::Test(query::Test::Field(field, Ask::Is(literal))) => {
-            Some((field.clone(), literal.clone()))
-        }
-        _ => None,
-    };
-    let Some(equalities) = asked.iter().map(equality).collect::<Option<Vec<_>>>() else {
-        return asked;
-    };
-    match equalities.first() {
-        Some((field, _))
-            if equalities.len() > 1 && equalities.iter().all(|(other, _)| other == field) =>
-        {
-            let literals: Box<[Literal]> = equalities
-                .iter()
-                .map(|(_, literal)| literal.clone())
-                .collect();
-            vec![Expr::field(field.clone(), Ask::OneOf(literals))]
-        }
-        _ => asked,
-    }
-}
-
-/// What the modifiers of a line say.
-#[derive(Debug)]
-struct How {
-    ask: Kind,
-    all: bool,
-    negated: bool,
-    cased: bool,
-    /// What becomes of each value before it is compared.
-    rewrites: Vec<sigma_value::Rewrite>,
-    regex_flags: String,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Text(sigma_value::Place),
-    Regex,
-    Network,
-    Exists,
-    Below { with: bool },
-    Above { with: bool },
-}
-
-impl Default for How {
-    fn default() -> Self {
-        Self {
-            ask: Kind::Text(sigma_value::Place::Whole),
-            all: false,
-            negated: false,
-            cased: false,
-            rewrites: Vec::new(),
-            regex_flags: String::new(),
-        }
-    }
-}
-
-impl How {
-    fn apply(&mut self, modifier: &str) -> Result<(), String> {
-        use sigma_value::{Place, Rewrite};
-        match modifier {
-            "contains" => self.ask = Kind::Text(Place::Anywhere),
-            "startswith" => self.ask = Kind::Text(Place::Start),
-            "endswith" => self.ask = Kind::Text(Place::End),
-            "re" => self.ask = Kind::Regex,
-            "i" | "m" | "s" if matches!(self.ask, Kind::Regex) => {
-                self.regex_flags.push_str(modifier);
-            }
-            "cidr" => self.ask = Kind::Network,
-            "exists" => self.ask = Kind::Exists,
-            "lt" => self.ask = Kind::Below { with: false },
-            "lte" => self.ask = Kind::Below { with: true },
-            "gt" => self.ask = Kind::Above { with: false },
-            "gte" => self.ask = Kind::Above { with: true },
-            "all" => self.all = true,
-            "neq" => self.negated = true,
-            "cased" => self.cased = true,
-            "windash" => self.rewrites.push(Rewrite::Windash),
-            "base64" => self.rewrites.push(Rewrite::Base64),
-            "base64offset" => self.rewrites.push(Rewrite::Base64Offset),
-            "wide" | "utf16le" => self.rewrites.push(Rewrite::Utf16Le),
-            "utf16be" => self.rewrites.push(Rewrite::Utf16Be),
-            "fieldref" | "expand" | "utf16" => {
-                return Err(format!("modifier `{modifier}` is not supported"));
-            }
-            unknown => return Err(format!("there is no modifier `{unknown}`")),
-        }
-        Ok(())
-    }
-
-    fn expr(&self, targets: &[FieldName], value: &Value) -> Result<Expr, String> {
-        let anywhere = |ask: &Ask| {
-            Expr::or(
-                targets
-                    .iter()
-                    .map(|target| Expr::field(target.clone(), ask.clone())),
-            )
-        };
-        if matches!(self.ask, Kind::Exists) {
-            let wanted = value.as_bool().ok_or("`exists` takes true or false")?;
-            let exists = anywhere(&Ask::Exists);
-            return Ok(if wanted { exists } else { exists.not() });
-        }
-        // An empty text is never a value of an event, so it asks for the same as null: that there is none.
-        let Some(text) = scalar(value)?.filter(|text| !text.is_empty()) else {
-            return Ok(anywhere(&Ask::Exists).not());
-        };
-        let asked = match self.ask {
-            Kind::Text(place) => {
-                return self
-                    .text(&text, place)
-                    .map(|asks| Expr::or(asks.iter().map(anywhere)));
-            }
-            Kind::Regex => Ask::Regex(self.regex(&text)?),
-            Kind::Network => Ask::Network(
-                text.parse()
-                    .map_err(|_| format!("`{text}` is no network"))?,
-            ),
-            Kind::Exists => Ask::Exists,
-            Kind::Below { with } => range(Bound::Open, bound(&text, with)?),
-            Kind::Above { with } => range(bound(&text, with)?, Bound::Open),
-        };
-        Ok(anywhere(&asked))
-    }
-
-    fn text(&self, text: &str, place: sigma_value::Place) -> Result<Vec<Ask>, String> {
-        let mut texts = vec![text.to_owned()];
-        for rewrite in &self.rewrites {
-            texts = texts
-                .iter()
-                .map(|text| rewrite.apply(text))
-                .collect::<Result<Vec<_>, _>>()?
-                .concat();
-        }
-        let ask = |text: &String| match self.cased {
-            true => sigma_value::cased(text, place),
-            false => Ok(sigma_value::like(text, place)),
-        };
-        texts.iter().map(ask).collect()
-    }
-
-    fn regex(&self, source: &str) -> Result<Regex, String> {
-        let source = match self.regex_flags.as_str() {
-            "" => source.to_owned(),
-            flags => format!("(?{flags}){source}"),
-        };
-        Regex::new(&source).map_err(|error| error.to_string())
-    }
-}
-
-fn range(low: Bound, high: Bound) -> Ask {
-    Ask::Range(Range { low, high })
-}
-
-fn bound(text: &str, with: bool) -> Result<Bound, String> {
-    let literal = Literal::new(text);
-    if literal.number().is_none() && literal.date().is_none() {
-        return Err(format!("`{text}` is no number"));
-    }
-    Ok(if with {
-        Bound::With(literal)
-    } else {
-        Bound::Without(literal)
-    })
-}
-
-/// The text of a scalar; `None` for null.
-fn scalar(value: &Value) -> Result<Option<String>, String> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Bool(yes) => Ok(Some(yes.to_string())),
-        Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
-            Err("a value must be text, a number, true, false or null".to_owned())
-        }
-    }
-}
-
-/// Kept with the pieces so that a pattern without wildcards is an equality, which can be looked up.
-pub(crate) fn whole(pieces: Vec<Piece>) -> Ask {
-    match pieces.as_slice() {
-        [Piece::Text(text)] => Ask::Is(Literal::new(text)),
-        _ => Ask::Like(Pattern::new(pieces)),
-    }
+    let line = Line::read(parts, name.is_empty())?;
+    line.clause(&field, value, reading)
 }
 
 #[cfg(test)]
@@ -318,8 +150,14 @@ mod tests {
     /// The expression of a detection, as query text.
     fn compiled(yaml: &str) -> Result<String, String> {
         let detection: Mapping = yaml_serde::from_str(yaml).map_err(|error| error.to_string())?;
-        let map = FieldMap::of(&LogSource::default());
-        compile(&detection, &map).map(|expr| expr.to_string())
+        let fields = FieldMap::of(&LogSource::default());
+        let placeholders = [("admins".to_owned(), vec!["an".to_owned(), "b*".to_owned()])].into();
+        let reading = Reading {
+            fields: &fields,
+            placeholders: &placeholders,
+            utc_offset_minutes: 420,
+        };
+        compile(&detection, reading).map(|clause| clause.query().to_string())
     }
 
     fn check(yaml: &str, expected: &str) {

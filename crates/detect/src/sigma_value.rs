@@ -1,12 +1,12 @@
 //! Sigma's values: wildcards, where a text must stand, and the rewritings that modifiers ask for
 //! (<https://sigmahq.io/sigma-specification/specification/sigma-appendix-modifiers.html>).
 
-use query::{Condition as Ask, Piece, Regex};
-
-use crate::sigma_detection::whole;
+use event::Value;
+use query::{Condition as Ask, Literal, Pattern, Piece, Regex};
+use yaml_serde::Value as Yaml;
 
 /// Where in the field's value a text must stand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Whole,
     Start,
@@ -24,6 +24,27 @@ pub(crate) enum Rewrite {
     Base64Offset,
     Utf16Le,
     Utf16Be,
+    /// Little-endian behind a byte order mark.
+    Utf16,
+}
+
+/// Whether the text of one value stands in that place of another's.
+pub(crate) fn stands_in(text: Value<'_>, value: Value<'_>, place: Place, cased: bool) -> bool {
+    let (text, value) = (text.to_text(), value.to_text());
+    let (text, value) = if cased {
+        (text, value)
+    } else {
+        (
+            query::lower(&text).into_owned().into(),
+            query::lower(&value).into_owned().into(),
+        )
+    };
+    match place {
+        Place::Whole => value == text,
+        Place::Start => value.starts_with(&*text),
+        Place::End => value.ends_with(&*text),
+        Place::Anywhere => value.contains(&*text),
+    }
 }
 
 /// The text with Sigma's wildcards, whatever its case.
@@ -100,49 +121,149 @@ fn push_text(plain: &mut String, pieces: &mut Vec<Piece>) {
     }
 }
 
+/// The texts that stand for this one, by these rewritings in their order.
+///
+/// Encodings work on bytes: what comes of the last of them must be text again, so that UTF-16 of other than ASCII goes
+/// on to base64.
+pub(crate) fn rewritten(text: &str, rewrites: &[Rewrite]) -> Result<Vec<String>, String> {
+    let encodes = rewrites
+        .iter()
+        .any(|rewrite| !matches!(rewrite, Rewrite::Windash));
+    if !encodes {
+        let mut texts = vec![text.to_owned()];
+        for _ in rewrites {
+            texts = texts
+                .iter()
+                .map(|text| windash(text))
+                .collect::<Result<Vec<_>, _>>()?
+                .concat();
+        }
+        return Ok(texts);
+    }
+    let mut values = vec![plain(text)?.into_bytes()];
+    for rewrite in rewrites {
+        values = values
+            .iter()
+            .map(|bytes| rewrite.apply(bytes))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat();
+    }
+    let text = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).map_err(
+            |_| "UTF-16 of such a text is no text: let `base64` or `base64offset` follow",
+        )?;
+        Ok(escaped(&text))
+    };
+    values.into_iter().map(text).collect()
+}
+
+/// The text without its escapes; wildcards cannot be encoded.
+fn plain(text: &str) -> Result<String, String> {
+    match pieces(text).as_slice() {
+        [] => Ok(String::new()),
+        [Piece::Text(text)] => Ok(text.to_string()),
+        _ => Err("a text with wildcards cannot be encoded".to_owned()),
+    }
+}
+
+/// The text with escapes, so that it stands for itself.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 impl Rewrite {
-    /// The texts that stand for this one.
-    pub(crate) fn apply(self, text: &str) -> Result<Vec<String>, String> {
+    /// The bytes that stand for these.
+    fn apply(self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+        let text = || {
+            std::str::from_utf8(bytes)
+                .map_err(|_| "what is encoded already is no text to be encoded again".to_owned())
+        };
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| {
+            Ok::<_, String>(text()?.encode_utf16().flat_map(bytes).collect::<Vec<u8>>())
+        };
         Ok(match self {
-            Self::Windash => windash(text),
-            Self::Base64 => vec![base64(text.as_bytes())],
-            Self::Base64Offset => base64_offsets(text.as_bytes()),
-            Self::Utf16Le => vec![utf16(text, u16::to_le_bytes)?],
-            Self::Utf16Be => vec![utf16(text, u16::to_be_bytes)?],
+            Self::Windash => windash(text()?)?
+                .into_iter()
+                .map(String::into_bytes)
+                .collect(),
+            Self::Base64 => vec![base64(bytes).into_bytes()],
+            Self::Base64Offset => base64_offsets(bytes)
+                .into_iter()
+                .map(String::into_bytes)
+                .collect(),
+            Self::Utf16Le => vec![utf16(u16::to_le_bytes)?],
+            Self::Utf16Be => vec![utf16(u16::to_be_bytes)?],
+            Self::Utf16 => vec![[&[0xff, 0xfe], utf16(u16::to_le_bytes)?.as_slice()].concat()],
         })
     }
 }
 
 /// The dashes that Windows programs take for the one of an option: hyphen, slash, en dash, em dash, horizontal bar.
 const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
+/// Each dash multiplies the texts by five.
+const DASHES_MAX: usize = 5;
 
-/// The text with the dash at its first option written in each way.
-fn windash(text: &str) -> Vec<String> {
-    let begins_option = |&(at, c): &(usize, char)| {
-        let before = text.get(..at).and_then(|head| head.chars().next_back());
-        DASHES.contains(&c) && before.is_none_or(char::is_whitespace)
-    };
-    let Some((at, dash)) = text.char_indices().find(begins_option) else {
-        return vec![text.to_owned()];
-    };
-    let head = text.get(..at).unwrap_or_default();
-    let tail = text.get(at + dash.len_utf8()..).unwrap_or_default();
-    DASHES
-        .iter()
-        .map(|dash| format!("{head}{dash}{tail}"))
-        .collect()
+/// The text with the dash of each of its options written in each way, all combinations of them.
+///
+/// As the reference implementation has it, a hyphen or slash begins an option where no letter or digit stands before it
+/// and one follows.
+fn windash(text: &str) -> Result<Vec<String>, String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut texts = vec![String::new()];
+    let mut options = 0;
+    let mut before = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let begins = matches!(c, '-' | '/')
+            && !before.is_some_and(is_word)
+            && chars.peek().copied().is_some_and(is_word);
+        before = Some(c);
+        if !begins {
+            texts.iter_mut().for_each(|text| text.push(c));
+            continue;
+        }
+        options += 1;
+        if options > DASHES_MAX {
+            return Err(format!(
+                "`windash` of more than {DASHES_MAX} options gives too many texts"
+            ));
+        }
+        texts = texts
+            .iter()
+            .flat_map(|head| DASHES.iter().map(move |dash| format!("{head}{dash}")))
+            .collect();
+    }
+    Ok(texts)
 }
 
-/// The bytes as a text of the same bytes, which base64 then reads. Only ASCII gives such a text.
-fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Result<String, String> {
-    if !text.is_ascii() {
-        return Err("UTF-16 modifiers take ASCII only".to_owned());
+/// The text of a scalar; `None` for null.
+pub(crate) fn scalar(value: &Yaml) -> Result<Option<String>, String> {
+    match value {
+        Yaml::Null => Ok(None),
+        Yaml::String(text) => Ok(Some(text.clone())),
+        Yaml::Number(number) => Ok(Some(number.to_string())),
+        Yaml::Bool(yes) => Ok(Some(yes.to_string())),
+        Yaml::Sequence(_) | Yaml::Mapping(_) | Yaml::Tagged(_) => {
+            Err("a value must be text, a number, true, false or null".to_owned())
+        }
     }
-    Ok(text
-        .encode_utf16()
-        .flat_map(bytes)
-        .map(char::from)
-        .collect())
+}
+
+/// A pattern without wildcards is an equality, which can be looked up, and `*` alone asks for any value.
+fn whole(pieces: Vec<Piece>) -> Ask {
+    let pattern = Pattern::new(pieces);
+    match pattern.pieces() {
+        [Piece::Text(text)] => Ask::Is(Literal::new(text)),
+        [Piece::Run] => Ask::Exists,
+        _ => Ask::Like(pattern),
+    }
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -216,7 +337,7 @@ mod tests {
     #[test]
     fn a_dash_is_written_in_every_way() {
         assert_eq!(
-            windash(" -enc a-b"),
+            windash(" -enc a-b").unwrap(),
             [
                 " -enc a-b",
                 " /enc a-b",
@@ -225,6 +346,8 @@ mod tests {
                 " \u{2015}enc a-b"
             ]
         );
-        assert_eq!(windash("a-b"), ["a-b"]);
+        assert_eq!(windash("a-b - /").unwrap(), ["a-b - /"]);
+        assert_eq!(windash("-a /b").unwrap().len(), 25);
+        assert!(windash(&"-a ".repeat(6)).is_err());
     }
 }

@@ -142,7 +142,7 @@ impl<E: Kept + Default> Store<E> {
         })
     }
 
-    /// The living entry of that key, to be changed without touching it and without growing it.
+    /// The living entry of that key, to be changed without touching it; others go for its bytes at the next touch.
     pub(crate) fn amend<R>(
         &mut self,
         key: &[u8],
@@ -155,7 +155,11 @@ impl<E: Kept + Default> Store<E> {
             .get(place)
             .is_some_and(|slot| self.alive(slot, now));
         let slot = self.slots.get_mut(place).filter(|_| alive)?;
-        Some(change(&mut slot.entry))
+        let result = change(&mut slot.entry);
+        let bytes = overhead::<E>() + slot.key.len() + slot.entry.heap_bytes();
+        let before = std::mem::replace(&mut slot.bytes, bytes);
+        self.bytes = (self.bytes + bytes).saturating_sub(before);
+        Some(result)
     }
 
     fn alive(&self, slot: &Slot<E>, now: Micros) -> bool {

@@ -4,7 +4,8 @@ use event::Seq;
 
 use crate::detector::{Moment, Scratch};
 use crate::episode::{Episode, Fired};
-use crate::key;
+use crate::key::{self, KeyPart};
+use crate::measure::{self, Measure};
 use crate::progress::{Hit, Progress, StepTaken};
 use crate::rule::{Input, Kind, Rule};
 
@@ -15,6 +16,8 @@ pub(crate) enum Work {
     Distinct { tag: u64, threshold: usize },
     Each { tags: Vec<u64>, steps: usize },
     Sequence { taken: Vec<StepTaken>, steps: u8 },
+    Pattern { tags: Vec<u64> },
+    Measure { tag: u64 },
 }
 
 /// What became of it.
@@ -34,7 +37,7 @@ impl Work {
     ) -> Option<Self> {
         let taken_inputs = || {
             let inputs = match &rule.input {
-                Input::Events { .. } => 1,
+                Input::Events => 1,
                 Input::Rules { places, .. } => places.len(),
             };
             (0..inputs).filter(|input| {
@@ -47,15 +50,22 @@ impl Work {
             Kind::Count { threshold } => Self::Count {
                 threshold: *threshold,
             },
-            Kind::Distinct { field, threshold } => {
-                let value = field.what.value(moment.event)?;
-                let mut bytes = Vec::with_capacity(32);
-                key::write_value(&field.what, value, &mut bytes).then_some(())?;
-                Self::Distinct {
-                    tag: key::hash(&bytes),
-                    threshold: *threshold,
-                }
-            }
+            Kind::Distinct { fields, threshold } => Self::Distinct {
+                tag: values_hash(fields, moment)?,
+                threshold: *threshold,
+            },
+            Kind::Pattern { .. } => Self::Pattern {
+                tags: taken_inputs().map(|input| input as u64).collect(),
+            },
+            Kind::Measure {
+                measure, fields, ..
+            } => Self::Measure {
+                tag: match measure {
+                    Measure::Count => 0,
+                    Measure::Distinct => values_hash(fields, moment)?,
+                    _ => measure::bits(fields.first()?.what.value(moment.event)?)?,
+                },
+            },
             Kind::Each { steps } => Self::Each {
                 tags: taken_inputs().map(|input| input as u64).collect(),
                 steps: *steps,
@@ -118,6 +128,19 @@ impl Work {
             Self::Sequence { taken, steps } => {
                 progress.sequence(moment.at, taken, steps, window_us)
             }
+            Self::Pattern { tags } => match &rule.kind {
+                Kind::Pattern { condition } => {
+                    let hits = tags.into_iter().map(hit).collect();
+                    progress.pattern(hits, condition, window_us)
+                }
+                _ => None,
+            },
+            Self::Measure { tag } => match &rule.kind {
+                Kind::Measure {
+                    measure, bounds, ..
+                } => progress.measure(hit(tag), *measure, bounds, window_us),
+                _ => None,
+            },
         };
         let Some(fired) = fired else {
             return ProgressOutcome::Nothing;
@@ -133,6 +156,12 @@ impl Work {
             }
         }
     }
+}
+
+/// A hash of the values that the fields have together.
+fn values_hash(fields: &[KeyPart], moment: Moment<'_>) -> Option<u64> {
+    let mut bytes = Vec::with_capacity(32);
+    key::write_key(fields, moment.event, &mut bytes).then(|| key::hash(&bytes))
 }
 
 /// What stands behind an input that is a correlation itself.

@@ -290,7 +290,83 @@ fn far_more_than_usual_is_told_when_its_window_ends() {
     arrivals.extend((0..25).map(|_| (1, login(0, true))));
     arrivals.push((40, Arrival::Beat));
     let found = run(&mut Detector::new(rules(), Mode::Live), &events(&arrivals));
-    assert_eq!(fired(&found, "rate"), 1);
+    let told: Vec<(&str, &str)> = detections(&found)
+        .into_iter()
+        .filter(|detection| &*detection.rule == "rate")
+        .map(|detection| {
+            let fact = |name: &str| &**detection.facts.get(name).unwrap();
+            (fact("usual"), fact("learnt_windows"))
+        })
+        .collect();
+    assert!(
+        matches!(told.as_slice(), [("3", windows)] if *windows != "0"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_is_on_a_list_of_the_site_is_told_with_the_lists_name_until_it_expires() {
+    const RULE: &str = "
+title: A log-in
+name: login
+logsource: {product: nhatky, category: login}
+detection: {l: {event.outcome: [failure, success]}, condition: l}
+nhatky: {base: true}
+---
+title: From a listed address
+name: listed
+correlation: {type: list, rules: login, group-by: source.ip, field: source.ip, timespan: 1s, list: '*'}
+";
+    let content = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = content.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let load = || {
+        let rules = Rules::load(Some(content.path()), &Settings::default());
+        assert_eq!(rules.problems(), []);
+        Arc::new(rules)
+    };
+    put("rules/own.yml", RULE);
+    let blind = load();
+    let state = &blind.info("listed").unwrap().state;
+    assert!(
+        matches!(state, detect::RuleState::Blind(reason) if reason.contains("lists/")),
+        "{state:?}"
+    );
+    put(
+        "lists/trung-tam.csv",
+        "value,expires\n10.0.0.2/31,2026-10-14\n",
+    );
+    put("lists/rieng.txt", "10.0.0.1\n");
+    let rules = load();
+    assert_ne!(rules.version(), blind.version());
+    // The stream begins on 2026-10-14 in the morning, UTC.
+    let mut arrivals: Vec<(u16, Arrival)> = Vec::new();
+    for (pause, addresses) in [(1, [0, 1, 3]), (43_200, [1, 2, 3])] {
+        for address in addresses {
+            let mut arrival = login(0, true);
+            if let Arrival::Login { address: to, .. } = &mut arrival {
+                *to = address;
+            }
+            arrivals.push((pause, arrival));
+        }
+    }
+    let found = run(&mut Detector::new(rules, Mode::Live), &events(&arrivals));
+    let told = detections(&found).into_iter();
+    let told = told.filter(|detection| &*detection.rule == "listed");
+    let told: Vec<(&str, &str)> = told
+        .map(|detection| (&*detection.facts["listed"], &*detection.facts["list"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("10.0.0.1", "rieng"),
+            ("10.0.0.3", "trung-tam"),
+            ("10.0.0.1", "rieng"),
+        ]
+    );
 }
 
 #[test]

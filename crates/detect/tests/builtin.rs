@@ -1,8 +1,9 @@
 //! The built-in rules: without mistakes, explained in both languages, and right about their own samples.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use detect::{RuleState, Rules, Settings, test_rules};
+use detect::{RuleInfo, RuleState, Rules, Settings, test_rules};
 use event::Event;
 use parse::{Depth, ParseSettings, Parsers};
 
@@ -85,4 +86,32 @@ fn every_rule_is_right_about_its_samples() {
         "rules without both kinds of samples: {:?}",
         report.untested
     );
+}
+
+/// Different raw lines in the samples that fire, or in those that do not.
+fn sample_lines(info: &RuleInfo, fires: bool) -> usize {
+    let samples = info.samples.iter();
+    let samples = samples.filter(|sample| (sample.fires > 0) == fires);
+    let lines = samples.flat_map(|sample| &sample.steps);
+    let lines: BTreeSet<&str> = lines.filter_map(|step| step.line.as_deref()).collect();
+    lines.len()
+}
+
+#[test]
+fn every_rule_has_three_lines_that_fire_it_and_five_that_do_not() {
+    let rules = builtin();
+    let active = rules.infos().into_iter();
+    let active = active.filter(|info| info.state == RuleState::Active);
+    let poor: Vec<String> = active
+        .map(|info| {
+            (
+                &info.id,
+                sample_lines(info, true),
+                sample_lines(info, false),
+            )
+        })
+        .filter(|(_, positive, negative)| *positive < 3 || *negative < 5)
+        .map(|(id, positive, negative)| format!("{id}: {positive} and {negative}"))
+        .collect();
+    assert!(poor.is_empty(), "{}", poor.join("\n"));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use detect::{Detector, Mode, Output, Rules, Settings};
-use event::{Event, Micros, Origin, Record, Seq, Transport};
+use event::{AlertSeverity, Disposition, Event, Micros, Origin, Record, Seq, Transport};
 use parse::{Depth, ParseSettings, Parsers};
 use simulate::{Line, Mix};
 
@@ -88,4 +88,38 @@ fn everyday_traffic_is_quiet() {
         watch.receive(at, line);
     }
     assert_eq!(watch.fired(), Vec::<Box<str>>::new());
+}
+
+#[test]
+fn a_day_without_attackers_is_quiet() {
+    let midnight = Micros::from_rfc3339("2026-10-14T00:00:00+07:00").expect("a date");
+    let mut watch = Watch::new();
+    let mut mix = Mix::new(11);
+    // A line every two seconds, so that the day has each of its hours.
+    for number in 0..43_200 {
+        let at = Micros(midnight.0 + number * 2 * Micros::PER_SECOND);
+        let line = mix.line(at);
+        watch.receive(at, line);
+    }
+    let mut alerts = Vec::new();
+    for output in &watch.found {
+        let Output::Detection(detection) = output else {
+            continue;
+        };
+        if !matches!(
+            detection.disposition,
+            Disposition::Queue | Disposition::Page
+        ) {
+            continue;
+        }
+        let severity = AlertSeverity::propose(detection.effect, None);
+        alerts.push((severity, &detection.rule, &detection.key));
+    }
+    assert!(
+        alerts
+            .iter()
+            .all(|(severity, ..)| *severity == AlertSeverity::Low)
+            && alerts.len() <= 5,
+        "{alerts:?}"
+    );
 }

@@ -313,6 +313,14 @@ impl Event {
         })
     }
 
+    /// Every (name, value) of the fields that have no number, in the order in which they were added.
+    pub fn iter_named(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        self.slots.iter().filter_map(|slot| match slot.key {
+            Key::Known(_) => None,
+            Key::Named(span) => Some((self.piece(span), self.value(slot.value))),
+        })
+    }
+
     /// The memory that it holds, in bytes, apart from the raw bytes that it shares.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -446,6 +454,8 @@ mod tests {
             event.values_named("fortinet.vd").next(),
             Some(Value::Text("root"))
         );
+        let named: Vec<_> = event.iter_named().collect();
+        assert_eq!(named, [("fortinet.vd", Value::Text("root"))]);
     }
 
     #[test]

@@ -166,8 +166,16 @@ impl Regex {
     /// # Errors
     /// Where it is none, or too big: [`regex::Error`] says which.
     pub fn new(source: &str) -> Result<Self, regex::Error> {
+        Self::with_compiled_bytes(source, Self::COMPILED_BYTES_MAX)
+    }
+
+    /// The same with another limit of memory, for expressions that are kept and not given by everyone who asks.
+    ///
+    /// # Errors
+    /// As for [`Regex::new`].
+    pub fn with_compiled_bytes(source: &str, bytes_max: usize) -> Result<Self, regex::Error> {
         let compiled = regex::RegexBuilder::new(source)
-            .size_limit(Self::COMPILED_BYTES_MAX)
+            .size_limit(bytes_max)
             .dfa_size_limit(Self::AUTOMATON_BYTES_MAX)
             .nest_limit(50)
             .build()?;
