@@ -1,10 +1,11 @@
 //! One node: everything over one data directory, wired together, started and stopped in order.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use alert::{Alerts, Courier};
 use anyhow::{Context as _, Result};
@@ -41,7 +42,7 @@ pub(crate) struct Node {
     pub(crate) index: Arc<Index>,
     events: Arc<KeptEvents>,
     pub(crate) understanding: Arc<ArcSwap<Understanding>>,
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: Arc<ArcSwap<Rules>>,
     pub(crate) pipeline: Pipeline,
     imports: Arc<Imports>,
     stop: watch::Sender<bool>,
@@ -88,10 +89,7 @@ impl Node {
         )?;
         index.set_fingerprints(fingerprints);
         let index = Arc::new(index);
-        let rules = Arc::new(Rules::load(Some(&content), &config.detect));
-        for problem in rules.problems() {
-            warn!(%problem, "a rule cannot be used");
-        }
+        let rules = load_rules(&content, &config);
         let imports = Arc::new(Imports::new(
             journal.reader(),
             journal.appender(),
@@ -101,12 +99,14 @@ impl Node {
         ));
         let checkpoint = data.state().join("detector");
         let detector = restore(&checkpoint, &rules);
+        let rules = Arc::new(ArcSwap::new(rules));
         let pipeline = Pipeline::start(Parts {
             reader: journal.reader(),
             appender: journal.appender(),
             understanding: Arc::clone(&understanding),
             index: Arc::clone(&index),
             detector,
+            rules: Arc::clone(&rules),
             sources: registry.source_tracker(SourceLimits::default()).await?,
             clocks: DeviceClocks::resume(&findings),
             registry: Arc::clone(&registry),
@@ -182,6 +182,32 @@ impl Node {
             .rcu(|now| understanding.with_clocks(Arc::clone(now.settings.clocks())));
         info!("parsers reloaded");
         Ok(())
+    }
+
+    /// Reads the rules, the lists and their settings again. The detector goes on with them after the batch in hand, and
+    /// rules that have not changed with what they remember.
+    pub(crate) fn reload_rules(&self, config: &Config) {
+        let rules = load_rules(&self.data.content(), config);
+        if rules.version() != self.rules.load().version() {
+            info!(version = rules.version(), "rules reloaded");
+            self.rules.store(rules);
+        }
+    }
+
+    /// Names, sizes and times of the lists' files: changes with them.
+    pub(crate) fn lists_stamp(&self) -> Vec<(OsString, u64, Option<SystemTime>)> {
+        let files = std::fs::read_dir(self.data.content().join("lists"));
+        let mut stamp: Vec<_> = files
+            .into_iter()
+            .flatten()
+            .filter_map(|file| {
+                let file = file.ok()?;
+                let about = file.metadata().ok()?;
+                Some((file.file_name(), about.len(), about.modified().ok()))
+            })
+            .collect();
+        stamp.sort();
+        stamp
     }
 
     /// Ends everything in order; what was acknowledged is durable already.
@@ -267,7 +293,7 @@ impl Node {
 struct NodeVitals {
     journal: Arc<Journal>,
     progress: Arc<Progress>,
-    rules: Arc<Rules>,
+    rules: Arc<ArcSwap<Rules>>,
 }
 
 impl Vitals for NodeVitals {
@@ -289,7 +315,7 @@ impl Vitals for NodeVitals {
     }
 
     fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules)
+        self.rules.load_full()
     }
 }
 
@@ -322,6 +348,15 @@ impl Understanding {
             .map(|product| (product.name.to_string(), product.fingerprint))
             .collect()
     }
+}
+
+/// The built-in and the site's rules, with the configuration's settings.
+fn load_rules(content: &Path, config: &Config) -> Arc<Rules> {
+    let rules = Rules::load(Some(content), &config.detect);
+    for problem in rules.problems() {
+        warn!(%problem, "a rule cannot be used");
+    }
+    Arc::new(rules)
 }
 
 /// The detector as it was, or one that reads what is kept anew.

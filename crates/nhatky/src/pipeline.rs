@@ -11,13 +11,13 @@ use std::time::Duration;
 use alert::Alerts;
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use detect::{Detector, Output};
+use detect::{Detector, Mode, Output, Rules};
 use event::{Clock, Event, Field, OwnRecord, ParseLevel, Seq};
 use index::Index;
 use journal::{Appender, Reader, Tail};
 use registry::{DetectionUpdate, Registry, SourceTracker};
 use tokio::runtime::Handle;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::device_clocks::DeviceClocks;
 use crate::kept_events::{Understanding, clock_finding};
@@ -44,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) understanding: Arc<ArcSwap<Understanding>>,
     pub(crate) index: Arc<Index>,
     pub(crate) detector: Detector,
+    /// The rules in force; exchanged as one when they are read again.
+    pub(crate) rules: Arc<ArcSwap<Rules>>,
     pub(crate) sources: SourceTracker,
     pub(crate) clocks: DeviceClocks,
     pub(crate) registry: Arc<Registry>,
@@ -127,11 +129,8 @@ impl Pipeline {
         let parser = ParserThread {
             tail: parts.reader.tail(from),
             understanding: parts.understanding,
-            depth: if parts.detector.rules().needs_full_depth() {
-                index::Depth::Full
-            } else {
-                index::Depth::Core
-            },
+            asked: Asked::by(parts.rules.load_full()),
+            rules: Arc::clone(&parts.rules),
             index: parts.index,
             to_detector,
             stop: Arc::clone(&stop),
@@ -140,6 +139,7 @@ impl Pipeline {
         let detector = DetectorThread {
             batches,
             detector: parts.detector,
+            rules: parts.rules,
             sources: parts.sources,
             gaps: SequenceGaps::default(),
             clocks: parts.clocks,
@@ -187,12 +187,30 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .with_context(|| format!("thread {name} cannot start"))
 }
 
+/// How much of events the rules ask about.
+struct Asked {
+    by: Arc<Rules>,
+    /// Core, unless a rule asks about vendors' own fields.
+    depth: index::Depth,
+}
+
+impl Asked {
+    fn by(rules: Arc<Rules>) -> Self {
+        let depth = if rules.needs_full_depth() {
+            index::Depth::Full
+        } else {
+            index::Depth::Core
+        };
+        Self { by: rules, depth }
+    }
+}
+
 /// Reads what is durable, parses it, and hands it on.
 struct ParserThread {
     tail: Tail,
     understanding: Arc<ArcSwap<Understanding>>,
-    /// Core, unless a rule asks about vendors' own fields.
-    depth: index::Depth,
+    rules: Arc<ArcSwap<Rules>>,
+    asked: Asked,
     index: Arc<Index>,
     to_detector: SyncSender<Batch>,
     stop: Arc<AtomicBool>,
@@ -213,10 +231,13 @@ impl ParserThread {
                     continue;
                 }
             };
+            if !Arc::ptr_eq(&self.asked.by, &self.rules.load()) {
+                self.asked = Asked::by(self.rules.load_full());
+            }
             let mut understanding = self.understanding.load_full();
             let mut events = Vec::with_capacity(records.len());
             for record in &records {
-                understanding.parse(record, self.depth, &mut scratch);
+                understanding.parse(record, self.asked.depth, &mut scratch);
                 // A clone has no capacity to spare, so that more events fit into the memory of the fresh ones.
                 events.push(scratch.clone());
                 if let Some(finding) = clock_finding(record) {
@@ -242,6 +263,7 @@ impl ParserThread {
 struct DetectorThread {
     batches: Receiver<Batch>,
     detector: Detector,
+    rules: Arc<ArcSwap<Rules>>,
     sources: SourceTracker,
     gaps: SequenceGaps,
     clocks: DeviceClocks,
@@ -269,6 +291,7 @@ impl DetectorThread {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.follow_rules();
             let now = self.clock.monotonic();
             if now.saturating_sub(self.sources_saved_at) >= SAVE_SOURCES_EVERY {
                 self.save_sources();
@@ -302,6 +325,30 @@ impl DetectorThread {
             .detected
             .store(self.detector.covered().0, Ordering::Relaxed);
         self.show_status();
+    }
+
+    /// Goes on with other rules where they have been read again, with what the unchanged ones remember.
+    fn follow_rules(&mut self) {
+        if Arc::ptr_eq(self.detector.rules(), &self.rules.load()) {
+            return;
+        }
+        let mut outputs = Vec::new();
+        self.detector.tell(&mut outputs);
+        self.store(outputs);
+        let rules = self.rules.load_full();
+        match Detector::restore(&self.detector.checkpoint(), rules, Mode::Live) {
+            Ok(restored) => {
+                for rule in &restored.fresh {
+                    info!(%rule, "a rule is new or changed and starts without memory");
+                }
+                self.detector = restored.detector;
+                self.save();
+            }
+            Err(error) => {
+                error!(%error, "the detector cannot go on with the new rules; it keeps the old ones");
+                self.rules.store(Arc::clone(self.detector.rules()));
+            }
+        }
     }
 
     fn show_status(&mut self) {

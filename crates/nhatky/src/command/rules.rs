@@ -184,7 +184,7 @@ async fn backtest(
     let to = span.to.as_deref().map(instant).transpose()?;
     let node = Node::offline(&place.data).await?;
     let reader = node.journal.reader();
-    let mut detector = Detector::new(Arc::clone(&node.rules), Mode::Live);
+    let mut detector = Detector::new(node.rules.load_full(), Mode::Live);
     let mut outputs = Vec::new();
     for block in reader.blocks(event::Seq(1), reader.durable()) {
         let understanding = node.understanding.load();

@@ -164,7 +164,11 @@ fn announce(ingest: &Ingest, http: &HttpServer) -> Result<()> {
         .context("systemd cannot be told that we are ready")
 }
 
-/// SIGHUP: certificates, the site's parsers and their settings are read again.
+/// How often it is looked whether a list has changed.
+const LOOK_AT_LISTS_EVERY: Duration = Duration::from_secs(30);
+
+/// SIGHUP: certificates, the site's parsers, rules, lists and their settings are read again; lists that change, without
+/// being told, too.
 async fn follow_hangups(
     mut hangups: Signal,
     args: &Serve,
@@ -173,7 +177,20 @@ async fn follow_hangups(
     ingest: &Ingest,
     http: &HttpServer,
 ) -> Result<()> {
-    while hangups.recv().await.is_some() {
+    let mut looks = tokio::time::interval(LOOK_AT_LISTS_EVERY);
+    let mut lists = node.lists_stamp();
+    loop {
+        tokio::select! {
+            told = hangups.recv() => told.context("the system no longer tells of SIGHUP")?,
+            _ = looks.tick() => {
+                let stamp = node.lists_stamp();
+                if stamp != lists {
+                    lists = stamp;
+                    node.reload_rules(&node.config);
+                }
+                continue;
+            }
+        }
         let config = match Config::load(config_file.map(PathBuf::as_path)) {
             Ok(config) => with_arguments(config, args),
             Err(error) => {
@@ -193,8 +210,8 @@ async fn follow_hangups(
         if let Err(error) = http.reload_tls().await {
             error!(%error, "the certificate of HTTP stays as it was");
         }
+        node.reload_rules(&config);
     }
-    bail!("the system no longer tells of SIGHUP")
 }
 
 /// In this order nothing that was acknowledged is lost, and nothing is refused that still could be taken.

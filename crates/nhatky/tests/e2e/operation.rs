@@ -186,6 +186,47 @@ fn sighup_takes_a_parser_of_the_site_into_use() {
 }
 
 #[test]
+fn rules_and_lists_are_read_again_on_sighup() {
+    let mut nhatky = Nhatky::started();
+    let content = nhatky.data().join("content");
+    let put = |name: &str, text: &str| {
+        let path = content.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("written");
+    };
+    put("lists/trung-tam.txt", "198.51.100.77\n");
+    put(
+        "rules/chuong.yml",
+        "title: The doorbell rings\nid: doorbell\nlogsource: {product: nhatky, category: any}\n\
+         detection: {k: [doorbell rings], condition: k}\nlevel: high\nstatus: stable\n",
+    );
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let send = |nhatky: &Nhatky, line: &str| {
+        socket.send_to(line.as_bytes(), nhatky.syslog).expect("sent");
+    };
+    nhatky.signal("HUP");
+    for (rule, line) in [
+        (
+            "indicator-source",
+            "<86>Oct 11 22:14:15 db1 sshd[4711]: Accepted password for an from 198.51.100.77 port 50022 ssh2",
+        ),
+        ("doorbell", "<13>Oct 11 22:14:15 may app: the doorbell rings"),
+    ] {
+        nhatky.wait_until(rule, |nhatky| {
+            send(nhatky, line);
+            let found = nhatky.get("/api/v1/detections", &[("rule", rule)]);
+            found["items"].as_array().is_some_and(|items| !items.is_empty())
+        });
+    }
+    let found = nhatky.get("/api/v1/detections", &[("rule", "indicator-source")]);
+    assert_eq!(found["items"][0]["facts"]["list"], "trung-tam", "{found}");
+    // What the new rules remember outlives a kill.
+    nhatky.kill();
+    nhatky.start();
+    assert!(nhatky.stop().success());
+}
+
+#[test]
 fn an_import_can_be_repeated_without_doubling_anything() {
     let mut nhatky = Nhatky::started();
     assert!(nhatky.stop().success());
