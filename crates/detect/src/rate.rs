@@ -240,7 +240,7 @@ mod tests {
         for (window, count) in counts.iter().copied() {
             // Time in which no window is named passes asleep.
             let stood_still = before.is_some_and(|before| before + 1 != window);
-            let mut windows = Windows {
+            let windows = Windows {
                 length_us: LENGTH,
                 now: Micros(window * LENGTH + if stood_still { LENGTH / 2 } else { 1 }),
                 awake_us,
@@ -259,7 +259,6 @@ mod tests {
             }
             let passed = (window + 1) * LENGTH - windows.now.0;
             awake_us += passed;
-            windows.awake_us = awake_us;
             before = Some(window);
         }
         told

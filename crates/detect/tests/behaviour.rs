@@ -294,7 +294,7 @@ fn far_more_than_usual_is_told_when_its_window_ends() {
         .into_iter()
         .filter(|detection| &*detection.rule == "rate")
         .map(|detection| {
-            let fact = |name: &str| &**detection.facts.get(name).unwrap();
+            let fact = |name: &str| &*detection.facts[name];
             (fact("usual"), fact("learnt_windows"))
         })
         .collect();

@@ -202,7 +202,9 @@ fn rules_and_lists_are_read_again_on_sighup() {
     );
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let send = |nhatky: &Nhatky, line: &str| {
-        socket.send_to(line.as_bytes(), nhatky.syslog).expect("sent");
+        socket
+            .send_to(line.as_bytes(), nhatky.syslog)
+            .expect("sent");
     };
     nhatky.signal("HUP");
     for (rule, line) in [
@@ -210,12 +212,17 @@ fn rules_and_lists_are_read_again_on_sighup() {
             "indicator-source",
             "<86>Oct 11 22:14:15 db1 sshd[4711]: Accepted password for an from 198.51.100.77 port 50022 ssh2",
         ),
-        ("doorbell", "<13>Oct 11 22:14:15 may app: the doorbell rings"),
+        (
+            "doorbell",
+            "<13>Oct 11 22:14:15 may app: the doorbell rings",
+        ),
     ] {
         nhatky.wait_until(rule, |nhatky| {
             send(nhatky, line);
             let found = nhatky.get("/api/v1/detections", &[("rule", rule)]);
-            found["items"].as_array().is_some_and(|items| !items.is_empty())
+            found["items"]
+                .as_array()
+                .is_some_and(|items| !items.is_empty())
         });
     }
     let found = nhatky.get("/api/v1/detections", &[("rule", "indicator-source")]);
