@@ -70,6 +70,8 @@ pub struct Counters {
     pub matched: u64,
     /// Of these, the ones without a field that its key needs: the rule saw them and could do nothing.
     pub keyless: u64,
+    /// Of these, the ones that an exception keeps from the rule.
+    pub excepted: u64,
     /// Detections.
     pub detections: u64,
     /// Keys forgotten before their time.
@@ -362,8 +364,13 @@ impl Detector {
         if rule.info.state == RuleState::Disabled {
             return false;
         }
+        let excepted = self.rules.is_excepted(place, moment.event, self.now);
         if let Some(counters) = self.counters.get_mut(place) {
             counters.matched += 1;
+            counters.excepted += u64::from(excepted);
+        }
+        if excepted {
+            return false;
         }
         scratch.withheld = None;
         if !self.circumstances_hold(rule, moment, &mut scratch.key) {

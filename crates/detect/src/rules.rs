@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use event::Event;
+use event::{Event, Micros};
 use sha2::{Digest, Sha256};
 
 use crate::Settings;
 use crate::clause::Clause;
 use crate::compile::{CompiledRule, Compiler};
+use crate::exception::{self, Exception};
 use crate::indicator_list::{self, NamedList};
 use crate::load::{self, Placed, RuleProblem};
 use crate::matcher::{MatchBuffer, Matcher, MatcherSize, Watch};
@@ -35,6 +36,7 @@ pub struct Rules {
     matcher: Matcher,
     /// Whether some rule looks at audit events as a whole.
     pub(crate) has_together: bool,
+    exceptions: Vec<Exception>,
     problems: Vec<RuleProblem>,
 }
 
@@ -142,8 +144,9 @@ impl Rules {
         sets: Vec<UnseenSet>,
         settings: &Settings,
         matcher: Matcher,
-        problems: Vec<RuleProblem>,
+        mut problems: Vec<RuleProblem>,
     ) -> Self {
+        let exceptions = exception::compile(&settings.exceptions, &rules, &mut problems);
         let mut dependents = vec![Vec::new(); rules.len()];
         for (place, rule) in rules.iter().enumerate() {
             let Input::Rules { places, .. } = &rule.input else {
@@ -181,6 +184,7 @@ impl Rules {
             dependents,
             sets,
             rules,
+            exceptions,
             problems,
         }
     }
@@ -208,6 +212,18 @@ impl Rules {
             .find(|info| &*info.id == id)
     }
 
+    /// The settings under which they were compiled.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether the rule in that place is not to see the event.
+    pub(crate) fn is_excepted(&self, place: usize, event: &Event, now: Micros) -> bool {
+        let mut exceptions = self.exceptions.iter();
+        exceptions.any(|exception| exception.is_for(place, event, now))
+    }
+
     /// The mistakes found in files and settings.
     #[must_use]
     pub fn problems(&self) -> &[RuleProblem] {
@@ -223,7 +239,9 @@ impl Rules {
             let named = |part: &crate::key::KeyPart| part.what.needs_full_depth();
             rule.needs_full_depth || rule.keys.iter().flatten().any(named)
         };
-        self.rules.iter().filter(runs).any(vendors)
+        let mut exceptions = self.exceptions.iter();
+        exceptions.any(|exception| exception.expr.needs_full_depth())
+            || self.rules.iter().filter(runs).any(vendors)
     }
 
     /// Calls `matched` with the place of each rule on events that this event matches, ascending.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use event::Disposition;
+use event::{Disposition, Micros};
 use serde::{Deserialize, Serialize};
 
 use crate::Span;
@@ -29,6 +29,24 @@ pub struct Settings {
     pub placeholders: BTreeMap<String, Vec<String>>,
     /// Changes to single rules, by the rule's id.
     pub rules: BTreeMap<String, RuleSettings>,
+    /// Events that rules are not to see.
+    pub exceptions: Vec<RuleException>,
+}
+
+/// Events that a rule is not to see, for a time and a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleException {
+    /// The rule's id; every rule when left out.
+    pub rule: Option<String>,
+    /// Which events: a condition of the query language.
+    pub query: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// From when on it holds no more.
+    pub expires: Micros,
 }
 
 impl Default for Settings {
@@ -39,6 +57,7 @@ impl Default for Settings {
             workstations: Vec::new(),
             placeholders: BTreeMap::new(),
             rules: BTreeMap::new(),
+            exceptions: Vec::new(),
         }
     }
 }
@@ -61,6 +80,20 @@ pub struct RuleSettings {
     pub at_least: Option<Span>,
     /// Absences and rates only: how many gaps, or windows at that hour of such a day, must have been seen before it judges.
     pub samples: Option<u32>,
+}
+
+impl RuleSettings {
+    /// The same with one of them changed, by its name in the configuration.
+    ///
+    /// # Errors
+    /// There is no such setting, or it takes another kind of value.
+    pub fn with(&self, name: &str, value: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut all = serde_json::to_value(self)?;
+        if let Some(all) = all.as_object_mut() {
+            all.insert(name.to_owned(), value.clone());
+        }
+        serde_json::from_value(all)
+    }
 }
 
 /// When people are at work.
@@ -93,21 +126,21 @@ impl Default for WorkingHours {
 impl WorkingHours {
     /// Whether the instant lies outside them.
     #[must_use]
-    pub fn outside(&self, at: event::Micros) -> bool {
+    pub fn outside(&self, at: Micros) -> bool {
         let (weekday, minute) = self.local(at);
         let at_work = (i64::from(self.from.minutes)..i64::from(self.to.minutes)).contains(&minute);
         !(at_work && self.days.contains(&weekday))
     }
 
     /// The hour of the day, on a working day or another.
-    pub(crate) fn season(&self, at: event::Micros) -> Season {
+    pub(crate) fn season(&self, at: Micros) -> Season {
         let (weekday, minute) = self.local(at);
         let hour = u8::try_from(minute / 60).unwrap_or(0);
         Season(hour + if self.days.contains(&weekday) { 0 } else { 24 })
     }
 
     /// Day of the week and minute of the day.
-    fn local(&self, at: event::Micros) -> (Day, i64) {
+    fn local(&self, at: Micros) -> (Day, i64) {
         let minutes =
             at.0.div_euclid(60_000_000)
                 .saturating_add(i64::from(self.utc_offset_minutes));
@@ -180,7 +213,7 @@ impl From<TimeOfDay> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event::Micros;
+    use Micros;
 
     #[test]
     fn working_hours_are_local_and_end_before_their_last_minute() {

@@ -370,6 +370,61 @@ correlation: {type: list, rules: login, group-by: source.ip, field: source.ip, t
 }
 
 #[test]
+fn an_exception_keeps_events_from_a_rule_until_it_expires() {
+    let arrivals: Vec<(u16, Arrival)> = (0..40).map(|_| (30, login(0, false))).collect();
+    let events = events(&arrivals);
+    let found_with = |rule: Option<&str>, query: &str, after_s: i64| {
+        let start = events.first().unwrap().get(Field::EVENT_INGESTED);
+        let Some(event::Value::Date(start)) = start else {
+            panic!("a receipt time");
+        };
+        let exception = detect::RuleException {
+            rule: rule.map(str::to_owned),
+            query: query.to_owned(),
+            owner: "an".to_owned(),
+            reason: "a test".to_owned(),
+            expires: Micros(start.0 + after_s * Micros::PER_SECOND),
+        };
+        let settings = Settings {
+            exceptions: vec![exception],
+            ..Settings::default()
+        };
+        let found = run(
+            &mut Detector::new(rules_with(&settings), Mode::Live),
+            &events,
+        );
+        let told = |rule: &str| -> u64 {
+            let of_rule = detections(&found).into_iter();
+            of_rule
+                .filter(|detection| &*detection.rule == rule)
+                .map(|detection| detection.count)
+                .sum()
+        };
+        (told("count") > 0, told("listed") > 0)
+    };
+    let forever = 1_000_000;
+    assert_eq!(
+        found_with(Some("count"), "user.name:u0", forever),
+        (false, true)
+    );
+    assert_eq!(found_with(None, "user.name:u0", forever), (false, false));
+    assert_eq!(found_with(None, "user.name:u1", forever), (true, true));
+    assert_eq!(found_with(None, "user.name:u0", 600), (true, true));
+    let wrong = Settings {
+        exceptions: vec![detect::RuleException {
+            rule: Some("nobody".to_owned()),
+            query: "a AND".to_owned(),
+            owner: String::new(),
+            reason: String::new(),
+            expires: Micros::MAX,
+        }],
+        ..Settings::default()
+    };
+    let rules = Rules::from_texts(&[("rules.yml", RULES)], &wrong);
+    assert_eq!(rules.problems().len(), 1);
+}
+
+#[test]
 fn an_episode_swallows_what_follows_and_tells_how_much() {
     let arrivals: Vec<(u16, Arrival)> = (0..100).map(|_| (5, login(0, false))).collect();
     let mut detector = Detector::new(rules(), Mode::Live);

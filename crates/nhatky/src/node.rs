@@ -11,7 +11,7 @@ use alert::{Alerts, Courier};
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use axum::Router;
-use detect::{Detector, Mode, Rules};
+use detect::{Detector, Mode, RuleException, Rules, Settings};
 use disk::{Disk, RealDisk};
 use event::{Clock, EventClass, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
@@ -89,7 +89,8 @@ impl Node {
         )?;
         index.set_fingerprints(fingerprints);
         let index = Arc::new(index);
-        let rules = load_rules(&content, &config);
+        let settings = detect_settings(&config, &registry, clock.now()).await?;
+        let rules = load_rules(&content, &settings);
         let imports = Arc::new(Imports::new(
             journal.reader(),
             journal.appender(),
@@ -186,12 +187,17 @@ impl Node {
 
     /// Reads the rules, the lists and their settings again. The detector goes on with them after the batch in hand, and
     /// rules that have not changed with what they remember.
-    pub(crate) fn reload_rules(&self, config: &Config) {
-        let rules = load_rules(&self.data.content(), config);
+    pub(crate) fn reload_rules(&self, settings: &Settings) {
+        let rules = load_rules(&self.data.content(), settings);
         if rules.version() != self.rules.load().version() {
             info!(version = rules.version(), "rules reloaded");
             self.rules.store(rules);
         }
+    }
+
+    /// The settings of detection as they are now: the configuration's, and in front of them the registry's.
+    pub(crate) async fn detect_settings(&self, config: &Config) -> Result<Settings> {
+        detect_settings(config, &self.registry, self.clock.now()).await
     }
 
     /// Names, sizes and times of the lists' files: changes with them.
@@ -350,9 +356,36 @@ impl Understanding {
     }
 }
 
-/// The built-in and the site's rules, with the configuration's settings.
-fn load_rules(content: &Path, config: &Config) -> Arc<Rules> {
-    let rules = Rules::load(Some(content), &config.detect);
+/// The configuration's settings of detection, and in front of them what people have set in the registry.
+async fn detect_settings(config: &Config, registry: &Registry, now: Micros) -> Result<Settings> {
+    let mut settings = config.detect.clone();
+    let overrides = registry.rule_overrides().await?;
+    for one in overrides {
+        let rule = settings.rules.entry(one.rule.clone()).or_default();
+        let changed = rule.with(&one.tunable, &one.value);
+        match changed {
+            Ok(changed) => *rule = changed,
+            Err(error) => {
+                warn!(rule = one.rule, tunable = one.tunable, %error, "a setting of a rule cannot be used");
+            }
+        }
+    }
+    let exceptions = registry.rule_exceptions(now).await?.into_iter();
+    settings
+        .exceptions
+        .extend(exceptions.map(|exception| RuleException {
+            rule: exception.rule,
+            query: exception.query,
+            owner: exception.owner,
+            reason: exception.reason,
+            expires: exception.expires_at,
+        }));
+    Ok(settings)
+}
+
+/// The built-in and the site's rules.
+fn load_rules(content: &Path, settings: &Settings) -> Arc<Rules> {
+    let rules = Rules::load(Some(content), settings);
     for problem in rules.problems() {
         warn!(%problem, "a rule cannot be used");
     }

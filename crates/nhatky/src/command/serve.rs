@@ -164,11 +164,11 @@ fn announce(ingest: &Ingest, http: &HttpServer) -> Result<()> {
         .context("systemd cannot be told that we are ready")
 }
 
-/// How often it is looked whether a list has changed.
-const LOOK_AT_LISTS_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked whether a list, or what people have set about rules, has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// SIGHUP: certificates, the site's parsers, rules, lists and their settings are read again; lists that change, without
-/// being told, too.
+/// SIGHUP: certificates, the site's parsers, rules, lists and their settings are read again. Lists and settings in the
+/// registry that change are, without being told.
 async fn follow_hangups(
     mut hangups: Signal,
     args: &Serve,
@@ -177,16 +177,21 @@ async fn follow_hangups(
     ingest: &Ingest,
     http: &HttpServer,
 ) -> Result<()> {
-    let mut looks = tokio::time::interval(LOOK_AT_LISTS_EVERY);
+    let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut lists = node.lists_stamp();
+    let mut present = node.config.clone();
     loop {
         tokio::select! {
             told = hangups.recv() => told.context("the system no longer tells of SIGHUP")?,
             _ = looks.tick() => {
                 let stamp = node.lists_stamp();
-                if stamp != lists {
-                    lists = stamp;
-                    node.reload_rules(&node.config);
+                match node.detect_settings(&present).await {
+                    Ok(settings) if stamp != lists || settings != *node.rules.load().settings() => {
+                        lists = stamp;
+                        node.reload_rules(&settings);
+                    }
+                    Ok(_) => {}
+                    Err(error) => warn!(%error, "settings of rules cannot be read; they stay as they were"),
                 }
                 continue;
             }
@@ -210,7 +215,11 @@ async fn follow_hangups(
         if let Err(error) = http.reload_tls().await {
             error!(%error, "the certificate of HTTP stays as it was");
         }
-        node.reload_rules(&config);
+        match node.detect_settings(&config).await {
+            Ok(settings) => node.reload_rules(&settings),
+            Err(error) => error!(%error, "the rules stay as they were"),
+        }
+        present = config;
     }
 }
 
