@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Alerts: list, show, acknowledge, close.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// People who handle alerts: list, add, set, remove.
+    #[command(subcommand)]
+    People(People),
     /// What was, or may have been, lost.
     Losses(Listing),
     /// Checks the journal's hash chain and checksums; never repairs.
@@ -484,6 +487,57 @@ pub(crate) enum Alerts {
         /// Why, for those who read it later.
         #[arg(long, default_value = "")]
         comment: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// Who there is, and how they are reached.
+    List {
+        #[command(flatten)]
+        listing: Listing,
+        /// Those who were removed, too.
+        #[arg(long)]
+        removed: bool,
+    },
+    /// Adds a person.
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// A way to reach them, such as `email:an@tiengiang.gov.vn` or `phone:+842733873222`; may be given several times.
+        #[arg(long, value_name = "KIND:VALUE")]
+        contact: Vec<String>,
+        /// The name of a token or an account that is theirs; may be given several times.
+        #[arg(long, value_name = "NAME")]
+        account: Vec<String>,
+        /// Their name.
+        name: String,
+    },
+    /// Changes a person: what is given replaces what was there.
+    Set {
+        #[command(flatten)]
+        place: Place,
+        /// Their name from now on.
+        #[arg(long, value_name = "NAME")]
+        rename: Option<String>,
+        /// A way to reach them; those given replace all that were there.
+        #[arg(long, value_name = "KIND:VALUE")]
+        contact: Vec<String>,
+        /// The name of a token or an account that is theirs; those given replace all that were there.
+        #[arg(long, value_name = "NAME")]
+        account: Vec<String>,
+        /// Their name.
+        name: String,
+    },
+    /// Removes a person; their name stays on what they had in hand.
+    Remove {
+        #[command(flatten)]
+        place: Place,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Their name.
+        name: String,
     },
 }
 

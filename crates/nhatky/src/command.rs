@@ -9,6 +9,7 @@ pub(crate) mod import;
 pub(crate) mod listing;
 pub(crate) mod parse;
 pub(crate) mod parsers;
+pub(crate) mod people;
 pub(crate) mod reindex;
 pub(crate) mod rules;
 pub(crate) mod saved;

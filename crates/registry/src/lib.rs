@@ -1,5 +1,5 @@
-//! The control-plane store: access tokens, sources, their clocks and what is set for their senders, detections, alerts, the outbox of
-//! notifications, overrides and exceptions of rules, saved searches and what was searched for. SQLite in one file, `registry.sqlite`, through [`Registry`].
+//! The control-plane store: access tokens, people, sources, their clocks and what is set for their senders, detections, alerts, the
+//! outbox of notifications, overrides and exceptions of rules, saved searches and what was searched for. SQLite in one file, `registry.sqlite`, through [`Registry`].
 //!
 //! Single changes are methods of [`Registry`]; changes that belong together go through one [`Write`] transaction.
 //! Who authenticates and who is told about a change of an alert is decided elsewhere: this crate only keeps.
@@ -34,6 +34,7 @@ mod device_clock;
 mod error;
 mod migrations;
 mod outbox;
+mod person;
 mod row;
 mod rule;
 mod saved_search;
@@ -57,6 +58,7 @@ pub use detection::{
 pub use device_clock::DeviceClock;
 pub use error::{OpenError, StoreError};
 pub use outbox::{NewOutboxItem, OutboxCounts, OutboxItem, OutboxState};
+pub use person::{Contact, Person, PersonError, PersonText, Removed, RemovedPerson};
 pub use rule::{NewRuleException, RuleException, RuleOverride};
 pub use saved_search::{Rights, SavedSearch, SavedSearchError, SearchText};
 pub use search_history::{PastSearch, SearchDone};

@@ -20,6 +20,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "searches",
         include_str!("../migrations/sqlite/0003_searches.sql"),
     ),
+    (
+        4,
+        "people",
+        include_str!("../migrations/sqlite/0004_people.sql"),
+    ),
 ];
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.

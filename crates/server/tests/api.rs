@@ -11,6 +11,8 @@ mod export;
 #[path = "api/investigation.rs"]
 mod investigation;
 mod node;
+#[path = "api/people.rs"]
+mod people;
 #[path = "api/saved_searches.rs"]
 mod saved_searches;
 #[path = "api/tail.rs"]

@@ -24,6 +24,7 @@ pub(crate) enum Show {
     Severity,
     State,
     Clocks,
+    Contacts,
 }
 
 /// What is listed.
@@ -89,6 +90,7 @@ fn row(item: &Value, columns: &[Column], texts: &Texts) -> Vec<comfy_table::Cell
             Show::Severity => severity_cell(&text, &texts.word("severity", &text)),
             Show::State => cell(&texts.word("state", &text)),
             Show::Clocks => cell(&clocks(item.pointer(pointer), texts)),
+            Show::Contacts => cell(&contacts(item.pointer(pointer))),
         }
     };
     columns.iter().map(shown).collect()
@@ -110,6 +112,14 @@ fn clocks(findings: Option<&Value>, texts: &Texts) -> String {
         )
     });
     off.collect::<Vec<_>>().join(", ")
+}
+
+/// How somebody is reached, first what is to be tried first.
+fn contacts(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_array).into_iter().flatten();
+    let each =
+        given.map(|contact| format!("{} {}", plain(&contact["kind"]), plain(&contact["value"])));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn plain(value: &Value) -> String {

@@ -19,6 +19,7 @@ pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
 pub(crate) mod losses;
+pub(crate) mod people;
 pub(crate) mod reindex;
 pub(crate) mod rules;
 pub(crate) mod saved_searches;
@@ -91,6 +92,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::start))
         .routes(routes!(alerts::close))
         .routes(routes!(alerts::comment))
+        .routes(routes!(people::people, people::add))
+        .routes(routes!(people::person, people::change))
+        .routes(routes!(people::remove))
         .routes(routes!(losses::losses))
         .routes(routes!(audit::audit))
         .routes(routes!(tokens::tokens, tokens::create))
