@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use event::{AlertSeverity, Detection, Disposition};
 use registry::{
-    Actor, Alert, AlertGrowth, AlertId, AlertState, DetectionUpdate, NewAlert, Registry,
+    Actor, Alert, AlertGrowth, AlertId, AlertState, DetectionUpdate, NewAlert, NewStep, Registry,
     StoreError, Write,
 };
 
@@ -152,9 +152,14 @@ impl Alerts {
         detection: &Detection,
     ) -> Result<(), StoreError> {
         let product = Actor::product();
-        let step = write
-            .add_history(alert.id, &product, kind.name(), alert.state, None)
-            .await?;
+        let step = NewStep {
+            action: kind.name(),
+            state: alert.state,
+            detail: None,
+            together: None,
+            comment: None,
+        };
+        let step = write.add_history(alert.id, &product, step).await?;
         let news = News {
             kind,
             step,

@@ -27,7 +27,7 @@ pub struct WebhookConfig {
     pub name: String,
     /// `http` or `https`, without a user or a password in it.
     pub url: String,
-    /// What it is told of. Default: a new alert, one that has become graver, one that was closed.
+    /// What it is told of. Default: a new alert, one that has become graver, in whose hand it was put, that it was closed or reopened.
     #[serde(default = "told_by_default")]
     #[schemars(with = "Vec<String>")]
     pub on: Vec<NotificationKind>,
@@ -84,7 +84,9 @@ fn told_by_default() -> Vec<NotificationKind> {
     vec![
         NotificationKind::Created,
         NotificationKind::Escalated,
+        NotificationKind::Assigned,
         NotificationKind::Closed,
+        NotificationKind::Reopened,
     ]
 }
 

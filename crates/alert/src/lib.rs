@@ -40,8 +40,8 @@
 //! ```
 //!
 //! Always true: a detection counts once, however often it is applied; an alert, its history and the notifications of it
-//! are written in one transaction; a closed alert stays closed, what follows is a new alert; no notification goes to an
-//! address that the configuration does not allow, whatever a name resolves to.
+//! are written in one transaction; a closed alert stays closed until a person reopens it, what follows is a new alert; no
+//! notification goes to an address that the configuration does not allow, whatever a name resolves to.
 //!
 //! What receivers get is described for people in `docs/alerts.md`.
 //!
@@ -49,7 +49,9 @@
 
 mod address_guard;
 mod alerts;
+mod assignment;
 mod backoff;
+mod closing_together;
 mod config;
 mod courier;
 mod life_cycle;
@@ -58,6 +60,8 @@ mod view;
 mod webhook;
 
 pub use alerts::{Alerts, Applied};
+pub use assignment::Assignee;
+pub use closing_together::{Selection, ToClose, TogetherError};
 pub use config::{AlertConfig, WebhookConfig};
 pub use courier::{Courier, Delivered};
 pub use life_cycle::TransitionError;

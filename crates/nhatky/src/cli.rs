@@ -69,7 +69,7 @@ pub(crate) enum Command {
     Sources(Listing),
     /// Which of the six classes of events a sender has not sent, and what switches them on.
     Coach(Coach),
-    /// Alerts: list, show, acknowledge, close.
+    /// Alerts: list, show, acknowledge, assign, close, reopen.
     #[command(subcommand)]
     Alerts(Alerts),
     /// People who handle alerts: list, add, set, remove.
@@ -463,6 +463,12 @@ pub(crate) enum Alerts {
         /// Closed ones, too.
         #[arg(long)]
         all: bool,
+        /// Only those in this person's hand.
+        #[arg(long, value_name = "NAME", conflicts_with = "unassigned")]
+        assignee: Option<String>,
+        /// Only those in nobody's hand.
+        #[arg(long)]
+        unassigned: bool,
     },
     /// One alert with its evidence.
     Show {
@@ -488,6 +494,70 @@ pub(crate) enum Alerts {
         #[arg(long, default_value = "")]
         comment: String,
     },
+    /// Ends many at once: without --confirm it shows how many and which.
+    CloseMany(CloseMany),
+    /// Opens a closed one again.
+    Reopen {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Puts it into somebody's hand.
+    Assign {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+        /// A person's name; one's own when left out.
+        name: Option<String>,
+        /// For those who read it later.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Takes it out of everybody's hand.
+    Release {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CloseMany {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Those with these numbers, with commas between them, in place of the filters below.
+    #[arg(long, value_name = "N,N", value_delimiter = ',', conflicts_with_all = ["rule", "entity", "state", "severity", "before"])]
+    pub(crate) ids: Vec<u64>,
+    /// Those of this rule.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// Those about this entity: `user:root`, `address:10.0.0.5`, `host:db1`.
+    #[arg(long, value_name = "KIND:NAME")]
+    pub(crate) entity: Option<String>,
+    /// Those in this state.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// Those of this severity.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) severity: Option<String>,
+    /// Those with no event since: RFC 3339, or like `now-7d`.
+    #[arg(long, value_name = "T")]
+    pub(crate) before: Option<String>,
+    /// resolved, false_positive, accepted or duplicate.
+    #[arg(long, default_value = "resolved")]
+    pub(crate) resolution: String,
+    /// Why, for those who read it later.
+    #[arg(long, default_value = "")]
+    pub(crate) comment: String,
+    /// What was shown: closes exactly those.
+    #[arg(long, value_name = "N-HASH")]
+    pub(crate) confirm: Option<String>,
+    /// One JSON object, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use event::{AlertSeverity, Disposition, Effect, Entity, EntityKind, Micros};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
 use crate::row::{Columns as _, stored};
 use crate::{Actor, Page, Registry, StoreError, Write};
@@ -136,6 +138,21 @@ pub struct AlertChange {
     pub assignee: Option<String>,
 }
 
+/// A step in the handling of an alert, to be noted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewStep<'a> {
+    /// What is done: see [`HistoryEntry::action`].
+    pub action: &'a str,
+    /// The state after it.
+    pub state: AlertState,
+    /// What it sets: see [`HistoryEntry::detail`].
+    pub detail: Option<&'a str>,
+    /// To how many alerts it is done at once: see [`HistoryEntry::together`].
+    pub together: Option<u64>,
+    /// What the person wrote.
+    pub comment: Option<&'a str>,
+}
+
 /// One step in the handling of an alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryEntry {
@@ -143,12 +160,25 @@ pub struct HistoryEntry {
     pub at: Micros,
     /// Who.
     pub actor: String,
-    /// What: `created`, `acknowledged`, `started`, `closed`, `commented`, `escalated`.
+    /// What: `created`, `escalated`, `acknowledged`, `started`, `assigned`, `released`, `closed`, `reopened`, `commented`.
     pub action: String,
     /// The state after it.
     pub state: AlertState,
+    /// What the step set: to whom the alert was assigned, how it was closed.
+    pub detail: Option<String>,
+    /// How many alerts were closed by the same act, where it was one for many.
+    pub together: Option<u64>,
     /// What the person wrote.
     pub comment: Option<String>,
+}
+
+/// In whose hand an alert is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// In nobody's.
+    ToNobody,
+    /// In that person's, by name.
+    To(String),
 }
 
 /// Which alerts to list, newest first.
@@ -164,10 +194,42 @@ pub struct AlertFilter {
     pub entity: Option<Entity>,
     /// Only those with this severity.
     pub severity: Option<AlertSeverity>,
+    /// Only those in this hand.
+    pub assigned: Option<Assigned>,
+    /// Only those whose latest event is before this.
+    pub quiet_since: Option<Micros>,
     /// Only those with a smaller number.
     pub before: Option<u64>,
     /// How many at most.
     pub limit: u32,
+}
+
+const FILTERED: &str = "SELECT * FROM alerts
+    WHERE ($1 IS NULL OR state = $1) AND ($2 = 0 OR state <> 'closed')
+      AND ($3 IS NULL OR rule = $3) AND ($4 IS NULL OR entity = $4)
+      AND ($5 IS NULL OR severity = $5) AND ($6 IS NULL OR id < $6)
+      AND ($7 IS NULL OR assignee = $7) AND ($8 = 0 OR assignee IS NULL)
+      AND ($9 IS NULL OR last_at < $9)
+    ORDER BY id DESC LIMIT $10";
+
+/// The alerts that the filter names.
+fn filtered(filter: &AlertFilter) -> Query<'static, Sqlite, SqliteArguments> {
+    let (nobody, assignee) = match &filter.assigned {
+        None => (false, None),
+        Some(Assigned::ToNobody) => (true, None),
+        Some(Assigned::To(name)) => (false, Some(name.clone())),
+    };
+    sqlx::query(FILTERED)
+        .bind(filter.state.map(AlertState::name))
+        .bind(i64::from(filter.open))
+        .bind(filter.rule.clone())
+        .bind(filter.entity.as_ref().map(Entity::to_string))
+        .bind(filter.severity.map(AlertSeverity::name))
+        .bind(filter.before.map(stored))
+        .bind(assignee)
+        .bind(i64::from(nobody))
+        .bind(filter.quiet_since.map(|at| at.0))
+        .bind(i64::from(filter.limit))
 }
 
 impl Registry {
@@ -176,22 +238,7 @@ impl Registry {
     /// # Errors
     /// When the database fails.
     pub async fn alerts(&self, filter: &AlertFilter) -> Result<Page<Alert>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM alerts
-             WHERE ($1 IS NULL OR state = $1) AND ($2 = 0 OR state <> 'closed')
-               AND ($3 IS NULL OR rule = $3) AND ($4 IS NULL OR entity = $4)
-               AND ($5 IS NULL OR severity = $5) AND ($6 IS NULL OR id < $6)
-             ORDER BY id DESC LIMIT $7",
-        )
-        .bind(filter.state.map(AlertState::name))
-        .bind(i64::from(filter.open))
-        .bind(&filter.rule)
-        .bind(filter.entity.as_ref().map(Entity::to_string))
-        .bind(filter.severity.map(AlertSeverity::name))
-        .bind(filter.before.map(stored))
-        .bind(i64::from(filter.limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = filtered(filter).fetch_all(&self.readers).await?;
         let items = rows.iter().map(alert).collect::<Result<Vec<_>, _>>()?;
         let full = items.len() == filter.limit as usize;
         let next = items.last().filter(|_| full).map(|last| last.id.0);
@@ -282,6 +329,33 @@ impl Write<'_> {
         row.as_ref().map(alert).transpose()
     }
 
+    /// Alerts, newest first: at most as many as the filter says.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alerts(&mut self, filter: &AlertFilter) -> Result<Vec<Alert>, StoreError> {
+        let rows = filtered(filter).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(alert).collect()
+    }
+
+    /// Counts an alert's detections and their events anew, which was not done while it was closed.
+    ///
+    /// # Errors
+    /// When the database fails, or there is no such alert.
+    pub async fn recount_alert(&mut self, id: AlertId) -> Result<Alert, StoreError> {
+        let row = sqlx::query(
+            "UPDATE alerts SET
+                 detections = (SELECT count(*) FROM detections WHERE alert = $1),
+                 events = (SELECT coalesce(sum(count), 0) FROM detections WHERE alert = $1),
+                 last_at = (SELECT coalesce(max(last_at), alerts.last_at) FROM detections WHERE alert = $1)
+             WHERE id = $1 RETURNING *",
+        )
+        .bind(stored(id.0))
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        alert(&row)
+    }
+
     /// Keeps a new alert, which follows the last closed one about the same.
     ///
     /// # Errors
@@ -368,20 +442,20 @@ impl Write<'_> {
         &mut self,
         id: AlertId,
         by: &Actor,
-        action: &str,
-        state: AlertState,
-        comment: Option<&str>,
+        step: NewStep<'_>,
     ) -> Result<u64, StoreError> {
         let row = sqlx::query(
-            "INSERT INTO alert_history (alert, at, actor, action, state, comment)
-             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            "INSERT INTO alert_history (alert, at, actor, action, state, detail, together, comment)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
         )
         .bind(stored(id.0))
         .bind(self.now.0)
         .bind(&by.name)
-        .bind(action)
-        .bind(state.name())
-        .bind(comment)
+        .bind(step.action)
+        .bind(step.state.name())
+        .bind(step.detail)
+        .bind(step.together.map(stored))
+        .bind(step.comment)
         .fetch_one(&mut *self.transaction)
         .await?;
         row.number("id")
@@ -433,6 +507,8 @@ fn history_entry(row: &SqliteRow) -> Result<HistoryEntry, StoreError> {
         actor: row.text("actor")?,
         action: row.text("action")?,
         state: row.word("state", AlertState::from_name)?,
+        detail: row.column("detail")?,
+        together: row.number_if_any("together")?,
         comment: row.column("comment")?,
     })
 }

@@ -48,8 +48,8 @@ mod write;
 
 pub use actor::Actor;
 pub use alert::{
-    Alert, AlertChange, AlertFilter, AlertGrowth, AlertId, AlertState, HistoryEntry, NewAlert,
-    Resolution,
+    Alert, AlertChange, AlertFilter, AlertGrowth, AlertId, AlertState, Assigned, HistoryEntry,
+    NewAlert, NewStep, Resolution,
 };
 pub use audit::{AuditSink, HandOverError, PendingAudit, SinkError, SinkFuture};
 pub use detection::{

@@ -25,6 +25,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "people",
         include_str!("../migrations/sqlite/0004_people.sql"),
     ),
+    (
+        5,
+        "handling",
+        include_str!("../migrations/sqlite/0005_handling.sql"),
+    ),
 ];
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::listing::{self, Column, List, Show};
 use super::search::{event_row, events_table};
-use crate::cli::{Alerts, Listing};
+use crate::cli::{Alerts, CloseMany, Listing};
 use crate::client::Client;
 use crate::output;
 use crate::terminal::{self, cell, severity_cell};
@@ -17,6 +17,7 @@ const COLUMNS: &[Column] = &[
     Column("column.state", "/state", Show::State),
     Column("column.rule", "/rule", Show::Plain),
     Column("column.entity", "/entity/name", Show::Plain),
+    Column("column.assignee", "/assignee", Show::Plain),
     Column("column.count", "/events", Show::Plain),
     Column("column.first", "/first_at", Show::Time),
     Column("column.last", "/last_at", Show::Time),
@@ -24,12 +25,22 @@ const COLUMNS: &[Column] = &[
 
 pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
     match command {
-        Alerts::List { listing, all } => {
-            let query = if all {
-                Vec::new()
-            } else {
-                vec![("open", "true")]
-            };
+        Alerts::List {
+            listing,
+            all,
+            assignee,
+            unassigned,
+        } => {
+            let mut query = Vec::new();
+            if !all {
+                query.push(("open", "true"));
+            }
+            if let Some(name) = &assignee {
+                query.push(("assignee", name));
+            }
+            if unassigned {
+                query.push(("unassigned", "true"));
+            }
             let list = List {
                 path: "/api/v1/alerts",
                 query,
@@ -56,7 +67,59 @@ pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
             listing::act(&place, &format!("/api/v1/alerts/{id}/close"), &body).await?;
             output::note(&texts.say("alert.closed", &[("id", &id), ("resolution", &resolution)]))
         }
+        Alerts::CloseMany(args) => close_many(&args, texts).await,
+        Alerts::Reopen { place, id, reason } => {
+            let body = json!({ "reason": reason });
+            listing::act(&place, &format!("/api/v1/alerts/{id}/reopen"), &body).await?;
+            output::note(&texts.say("alert.reopened", &[("id", &id)]))
+        }
+        Alerts::Assign {
+            place,
+            id,
+            name,
+            comment,
+        } => {
+            let body = json!({ "assignee": name, "comment": comment });
+            let path = format!("/api/v1/alerts/{id}/assign");
+            let alert = listing::act(&place, &path, &body).await?;
+            let name = terminal::harmless(alert["assignee"].as_str().unwrap_or_default());
+            output::note(&texts.say("alert.assigned", &[("id", &id), ("name", &name)]))
+        }
+        Alerts::Release { place, id } => {
+            listing::act(&place, &format!("/api/v1/alerts/{id}/release"), &json!({})).await?;
+            output::note(&texts.say("alert.released", &[("id", &id)]))
+        }
     }
+}
+
+/// Shows what would be closed, or closes what was shown.
+async fn close_many(args: &CloseMany, texts: &Texts) -> Result<()> {
+    let mut body = json!({
+        "resolution": args.resolution, "comment": args.comment, "confirm": args.confirm,
+    });
+    if args.ids.is_empty() {
+        body["filter"] = json!({
+            "rule": args.rule, "entity": args.entity, "state": args.state,
+            "severity": args.severity, "before": args.before,
+        });
+    } else {
+        body["ids"] = json!(args.ids);
+    }
+    let reply = listing::act(&args.place, "/api/v1/alerts/close", &body).await?;
+    if output::as_json(args.json) {
+        return output::json(&reply);
+    }
+    let count = reply["count"].as_u64().unwrap_or_default();
+    if reply["closed"] == true {
+        return output::note(&texts.say("alert.closed_many", &[("count", &count)]));
+    }
+    let first = reply["first"].as_array().map(Vec::as_slice);
+    listing::table(first.unwrap_or_default(), COLUMNS, texts)?;
+    let confirm = terminal::harmless(reply["confirm"].as_str().unwrap_or_default());
+    output::note(&texts.say(
+        "alert.close_many",
+        &[("count", &count), ("confirm", &confirm)],
+    ))
 }
 
 async fn show(listing: &Listing, id: i64, texts: &Texts) -> Result<()> {
@@ -108,6 +171,7 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
     row("column.detail", cell(&told("detail")));
     row("column.todo", cell(&told("runbook")));
     row("column.entity", cell(&word(&alert["entity"]["name"])));
+    row("column.assignee", cell(&word(&alert["assignee"])));
     row("column.count", cell(&alert["events"].to_string()));
     row(
         "column.first",

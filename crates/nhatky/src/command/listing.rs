@@ -52,13 +52,17 @@ async fn print(client: &Client, json: bool, list: &List<'_>, texts: &Texts) -> R
     if items.is_empty() {
         return output::note(&texts.say(list.none, &[]));
     }
-    let header = list
-        .columns
+    table(&items, list.columns, texts)
+}
+
+/// Prints items as a table.
+pub(crate) fn table(items: &[Value], columns: &[Column], texts: &Texts) -> Result<()> {
+    let header = columns
         .iter()
         .map(|Column(head, _, _)| texts.say(head, &[]))
         .collect();
     let mut table = terminal::table(header);
-    table.add_rows(items.iter().map(|item| row(item, list.columns, texts)));
+    table.add_rows(items.iter().map(|item| row(item, columns, texts)));
     output::line(&table.trim_fmt())
 }
 

@@ -4,9 +4,11 @@
     reason = "what utoipa's attribute makes of `params(…)`"
 )]
 
+pub(crate) mod alert_acts;
 pub(crate) mod alerts;
 pub(crate) mod around;
 pub(crate) mod audit;
+pub(crate) mod closing_together;
 pub(crate) mod coach;
 pub(crate) mod complete;
 pub(crate) mod detections;
@@ -88,10 +90,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(detections::detection))
         .routes(routes!(alerts::alerts))
         .routes(routes!(alerts::alert))
-        .routes(routes!(alerts::acknowledge))
-        .routes(routes!(alerts::start))
-        .routes(routes!(alerts::close))
-        .routes(routes!(alerts::comment))
+        .routes(routes!(alert_acts::acknowledge))
+        .routes(routes!(alert_acts::start))
+        .routes(routes!(alert_acts::close))
+        .routes(routes!(alert_acts::comment))
+        .routes(routes!(alert_acts::assign))
+        .routes(routes!(alert_acts::release))
+        .routes(routes!(alert_acts::reopen))
+        .routes(routes!(closing_together::close_together))
         .routes(routes!(people::people, people::add))
         .routes(routes!(people::person, people::change))
         .routes(routes!(people::remove))

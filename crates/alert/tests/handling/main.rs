@@ -1,0 +1,4 @@
+//! What people do to alerts, over a real registry.
+
+mod acts;
+mod site;
