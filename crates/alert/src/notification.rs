@@ -23,6 +23,8 @@ event::vocabulary! {
         Assigned = "assigned",
         /// It was taken out of everybody's hand.
         Released = "released",
+        /// A person has set its severity.
+        Regraded = "regraded",
         /// It was closed.
         Closed = "closed",
         /// It was opened again.

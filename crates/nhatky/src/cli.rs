@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Alerts: list, show, acknowledge, assign, close, reopen.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// What makes no alert for a time, and maintenance windows: list, add, end.
+    #[command(subcommand)]
+    Suppressions(Suppressions),
     /// People who handle alerts: list, add, set, remove.
     #[command(subcommand)]
     People(People),
@@ -558,6 +561,62 @@ pub(crate) struct CloseMany {
     /// One JSON object, also on a terminal.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Suppressions {
+    /// Those that hold or have yet to begin, and when each ends.
+    List {
+        #[command(flatten)]
+        listing: Listing,
+        /// Those that are over, too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Makes one: what it holds for is stored and marked, and makes no alert. Of what is named, each must be met.
+    Add(AddSuppression),
+    /// Ends one now, or before it begins.
+    End {
+        #[command(flatten)]
+        place: Place,
+        id: u64,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AddSuppression {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Detections of this rule; may be given several times, for one of several.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Vec<String>,
+    /// About this entity: `user:root`, `address:10.0.0.5`, `host:db1`; may be given several times.
+    #[arg(long, value_name = "KIND:NAME")]
+    pub(crate) entity: Vec<String>,
+    /// With this host or device; may be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    /// With this fact, such as `source.ip=10.2.*`; may be given several times, all to be met.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub(crate) fact: Vec<String>,
+    /// For those that call someone, too.
+    #[arg(long)]
+    pub(crate) pages: bool,
+    /// From when on: RFC 3339, or like `now+2h`; now when left out.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: Option<String>,
+    /// From when on no more: RFC 3339, or like `now+7d`; at most 90 days later.
+    #[arg(long, value_name = "T")]
+    pub(crate) until: String,
+    /// Who answers for it: a person's name; oneself when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,7 @@ pub(crate) mod rules;
 pub(crate) mod saved;
 pub(crate) mod search;
 pub(crate) mod serve;
+pub(crate) mod suppressions;
 pub(crate) mod token;
 pub(crate) mod unparsed;
 pub(crate) mod verify;

@@ -80,6 +80,7 @@ async fn run_async(command: Command, texts: &Texts) -> Result<ExitCode> {
         Command::Coach(args) => return command::coach::run(args, texts).await,
         Command::Losses(listing) => listing::run(&listing, LOSSES, texts).await,
         Command::Alerts(command) => command::alerts::run(command, texts).await,
+        Command::Suppressions(command) => command::suppressions::run(command, texts).await,
         Command::People(command) => command::people::run(command, texts).await,
         Command::Reindex(args) => command::reindex::run(args, texts).await,
         Command::Token(command) => command::token::run(command, texts).await,

@@ -73,8 +73,12 @@ pub struct Alert {
     pub disposition: Disposition,
     /// The gravest effect of its detections.
     pub effect: Effect,
-    /// Proposed by effect and tier.
+    /// The severity in force: the one proposed, unless a person has set another.
     pub severity: AlertSeverity,
+    /// Proposed by effect and tier.
+    pub proposed: AlertSeverity,
+    /// Who has set the severity; `None` where the one proposed is in force.
+    pub severity_set: Option<SeveritySet>,
     /// Who has it in hand.
     pub assignee: Option<String>,
     /// The alert about the same, closed before this one.
@@ -91,6 +95,17 @@ pub struct Alert {
     pub detections: u64,
     /// Events in its detections.
     pub events: u64,
+}
+
+/// That a person has set an alert's severity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeveritySet {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Micros,
+    /// Why.
+    pub reason: String,
 }
 
 /// An alert to be kept, in state `new`.
@@ -123,8 +138,6 @@ pub struct AlertGrowth {
     pub events: u64,
     /// Correlation time of the latest event.
     pub last_at: Micros,
-    /// Its disposition, effect and severity from now on.
-    pub gravity: (Disposition, Effect, AlertSeverity),
 }
 
 /// What a person does to an alert.
@@ -160,11 +173,12 @@ pub struct HistoryEntry {
     pub at: Micros,
     /// Who.
     pub actor: String,
-    /// What: `created`, `escalated`, `acknowledged`, `started`, `assigned`, `released`, `closed`, `reopened`, `commented`.
+    /// What: `created`, `escalated`, `acknowledged`, `started`, `assigned`, `released`,
+    /// `regraded`, `closed`, `reopened`, `commented`.
     pub action: String,
     /// The state after it.
     pub state: AlertState,
-    /// What the step set: to whom the alert was assigned, how it was closed.
+    /// What the step set: to whom the alert was assigned, which severity, how it was closed.
     pub detail: Option<String>,
     /// How many alerts were closed by the same act, where it was one for many.
     pub together: Option<u64>,
@@ -362,9 +376,9 @@ impl Write<'_> {
     /// When the database fails, or one about the same is not closed.
     pub async fn create_alert(&mut self, new: &NewAlert) -> Result<Alert, StoreError> {
         let row = sqlx::query(
-            "INSERT INTO alerts (rule, entity, state, disposition, effect, severity, previous,
+            "INSERT INTO alerts (rule, entity, state, disposition, effect, severity, proposed, previous,
                  created_at, updated_at, first_at, last_at, detections, events)
-             VALUES ($1, $2, 'new', $3, $4, $5,
+             VALUES ($1, $2, 'new', $3, $4, $5, $5,
                  (SELECT max(id) FROM alerts WHERE rule = $1 AND entity = $2),
                  $6, $6, $7, $8, 1, $9)
              RETURNING *",
@@ -392,20 +406,40 @@ impl Write<'_> {
         id: AlertId,
         growth: &AlertGrowth,
     ) -> Result<(), StoreError> {
-        let (disposition, effect, severity) = growth.gravity;
         sqlx::query(
             "UPDATE alerts SET detections = detections + $2, events = events + $3,
-                 last_at = CASE WHEN last_at < $4 THEN $4 ELSE last_at END,
-                 disposition = $5, effect = $6, severity = $7, updated_at = $8
+                 last_at = CASE WHEN last_at < $4 THEN $4 ELSE last_at END, updated_at = $5
              WHERE id = $1",
         )
         .bind(stored(id.0))
         .bind(stored(growth.detections))
         .bind(stored(growth.events))
         .bind(growth.last_at.0)
-        .bind(disposition.name())
-        .bind(effect.name())
-        .bind(severity.name())
+        .bind(self.now.0)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Writes how grave an alert is: disposition, effect, severities, and who has set the one in force.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grade_alert(&mut self, alert: &Alert) -> Result<(), StoreError> {
+        let set = alert.severity_set.as_ref();
+        sqlx::query(
+            "UPDATE alerts SET disposition = $2, effect = $3, severity = $4, proposed = $5,
+                 severity_set_by = $6, severity_set_at = $7, severity_reason = $8, updated_at = $9
+             WHERE id = $1",
+        )
+        .bind(stored(alert.id.0))
+        .bind(alert.disposition.name())
+        .bind(alert.effect.name())
+        .bind(alert.severity.name())
+        .bind(alert.proposed.name())
+        .bind(set.map(|set| set.by.as_str()))
+        .bind(set.map(|set| set.at.0))
+        .bind(set.map(|set| set.reason.as_str()))
         .bind(self.now.0)
         .execute(&mut *self.transaction)
         .await?;
@@ -488,6 +522,8 @@ fn alert(row: &SqliteRow) -> Result<Alert, StoreError> {
         disposition: row.word("disposition", Disposition::from_name)?,
         effect: row.word("effect", Effect::from_name)?,
         severity: row.word("severity", AlertSeverity::from_name)?,
+        proposed: row.word("proposed", AlertSeverity::from_name)?,
+        severity_set: severity_set(row)?,
         assignee: row.column("assignee")?,
         previous: row
             .column::<Option<i64>>("previous")?
@@ -499,6 +535,18 @@ fn alert(row: &SqliteRow) -> Result<Alert, StoreError> {
         detections: row.number("detections")?,
         events: row.number("events")?,
     })
+}
+
+fn severity_set(row: &SqliteRow) -> Result<Option<SeveritySet>, StoreError> {
+    let by: Option<String> = row.column("severity_set_by")?;
+    let at = row.at_if_any("severity_set_at")?;
+    let reason: Option<String> = row.column("severity_reason")?;
+    let set = by.zip(at).map(|(by, at)| SeveritySet {
+        by,
+        at,
+        reason: reason.unwrap_or_default(),
+    });
+    Ok(set)
 }
 
 fn history_entry(row: &SqliteRow) -> Result<HistoryEntry, StoreError> {

@@ -37,20 +37,29 @@ async fn alert(registry: &Registry, user: &str, assignee: &str, state: AlertStat
         last_at: Micros(2),
         events: 3,
     };
-    let mut write = registry.write().await.unwrap();
-    let alert = write.create_alert(&new).await.unwrap();
+    let mut write = registry.write().await.expect("a registry that works");
+    let alert = write
+        .create_alert(&new)
+        .await
+        .expect("a registry that works");
     let change = AlertChange {
         state,
         resolution: None,
         assignee: Some(assignee.to_owned()),
     };
-    write.change_alert(alert.id, &change).await.unwrap();
-    write.commit().await.unwrap();
+    write
+        .change_alert(alert.id, &change)
+        .await
+        .expect("a registry that works");
+    write.commit().await.expect("a registry that works");
     alert
 }
 
 async fn assignee(registry: &Registry, alert: &Alert) -> Option<String> {
-    let alert = registry.alert(alert.id).await.unwrap();
+    let alert = registry
+        .alert(alert.id)
+        .await
+        .expect("a registry that works");
     alert.and_then(|alert| alert.assignee)
 }
 

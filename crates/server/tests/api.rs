@@ -17,6 +17,8 @@ mod node;
 mod people;
 #[path = "api/saved_searches.rs"]
 mod saved_searches;
+#[path = "api/suppressions.rs"]
+mod suppressions;
 #[path = "api/tail.rs"]
 mod tail;
 

@@ -76,7 +76,7 @@ async fn an_alert_goes_from_hand_to_hand_and_its_history_says_so() {
 
     let detail = |text: &str| Some(text.to_owned());
     let expected = [
-        ("created", None),
+        ("created", detail("low")),
         ("assigned", detail("Nguyễn Văn An")),
         ("assigned", detail("Trần Bình")),
         ("released", detail("Trần Bình")),
@@ -229,7 +229,7 @@ async fn five() -> Site {
     let site = Site::with(told_of_everything()).await;
     let mut batch: Vec<_> = (1..=5).map(|n| detection(n, &format!("u{n}"))).collect();
     batch[4].effect = Effect::Compromise;
-    site.alerts.apply(&batch, &[]).await.unwrap();
+    site.alerts.apply(&batch, &[]).await.expect("it applies");
     site
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use alert::{AlertConfig, Alerts};
 use event::{Detection, Disposition, Effect, Entity, ManualClock, Micros, Seq};
-use registry::{Alert, AlertId, AuditSink, PendingAudit, Registry, SinkError, SinkFuture};
+use registry::{
+    Alert, AlertFilter, AlertId, AuditSink, PendingAudit, Registry, SinkError, SinkFuture,
+};
 
 /// When a site's clock begins.
 pub(crate) const NOW: Micros = Micros(1_760_000_000_000_000);
@@ -13,7 +15,9 @@ pub(crate) const NOW: Micros = Micros(1_760_000_000_000_000);
 pub(crate) struct Site {
     pub(crate) alerts: Alerts,
     pub(crate) registry: Arc<Registry>,
-    _folder: tempfile::TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    config: AlertConfig,
+    folder: tempfile::TempDir,
 }
 
 impl Site {
@@ -28,8 +32,28 @@ impl Site {
         Self {
             alerts: Alerts::new(Arc::clone(&registry), &config),
             registry,
-            _folder: folder,
+            clock,
+            config,
+            folder,
         }
+    }
+
+    /// The process ends and starts again.
+    pub(crate) async fn restart(&mut self) {
+        self.registry.close().await;
+        self.registry = open(&self.folder, &self.clock).await;
+        self.alerts = Alerts::new(Arc::clone(&self.registry), &self.config);
+    }
+
+    /// Every alert, first made first.
+    pub(crate) async fn all(&self) -> Vec<Alert> {
+        let filter = AlertFilter {
+            limit: 10_000,
+            ..AlertFilter::default()
+        };
+        let mut all = self.alerts.list(&filter).await.expect("it reads").items;
+        all.reverse();
+        all
     }
 
     pub(crate) async fn alert(&self, id: u64) -> Alert {
@@ -54,7 +78,7 @@ impl Site {
         let told = journal.0.into_inner().expect("nobody panicked with it");
         let act = |pending: &PendingAudit| match &pending.record {
             event::OwnRecord::Audit(audit) => (audit.action.clone(), audit.object.clone()),
-            other => panic!("{other:?}"),
+            other => ("other".to_owned(), format!("{other:?}")),
         };
         told.iter().map(act).collect()
     }

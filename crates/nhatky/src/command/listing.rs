@@ -25,6 +25,8 @@ pub(crate) enum Show {
     State,
     Clocks,
     Contacts,
+    Entities,
+    Facts,
 }
 
 /// What is listed.
@@ -95,6 +97,8 @@ fn row(item: &Value, columns: &[Column], texts: &Texts) -> Vec<comfy_table::Cell
             Show::State => cell(&texts.word("state", &text)),
             Show::Clocks => cell(&clocks(item.pointer(pointer), texts)),
             Show::Contacts => cell(&contacts(item.pointer(pointer))),
+            Show::Entities => cell(&entities(item.pointer(pointer))),
+            Show::Facts => cell(&facts(item.pointer(pointer))),
         }
     };
     columns.iter().map(shown).collect()
@@ -123,6 +127,20 @@ fn contacts(given: Option<&Value>) -> String {
     let given = given.and_then(Value::as_array).into_iter().flatten();
     let each =
         given.map(|contact| format!("{} {}", plain(&contact["kind"]), plain(&contact["value"])));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Each as `KIND:NAME`.
+fn entities(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_array).into_iter().flatten();
+    let each = given.map(|entity| format!("{}:{}", plain(&entity["kind"]), plain(&entity["name"])));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Each as `FIELD=VALUE`.
+fn facts(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_object).into_iter().flatten();
+    let each = given.map(|(field, value)| format!("{field}={}", plain(value)));
     each.collect::<Vec<_>>().join(", ")
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct DetectionParams {
     entity: Option<String>,
     /// Only those of the alert with this number.
     alert: Option<u64>,
+    /// Only those that the suppression with this number keeps from making an alert.
+    suppressed_by: Option<u64>,
     /// Only those whose last event is not before.
     from: Option<String>,
     /// Only those whose last event is before.
@@ -62,6 +64,7 @@ pub(crate) async fn detections(
         disposition,
         entity: super::entity(params.entity.as_deref())?,
         alert: params.alert.map(AlertId),
+        suppressed_by: params.suppressed_by,
         from: instant("from", params.from.as_deref(), &context)?,
         to: instant("to", params.to.as_deref(), &context)?,
         before: super::numeric_cursor(params.cursor.as_deref())?,

@@ -28,6 +28,7 @@ pub(crate) mod saved_searches;
 pub(crate) mod search;
 pub(crate) mod search_history;
 pub(crate) mod sources;
+pub(crate) mod suppressions;
 pub(crate) mod tail;
 pub(crate) mod tokens;
 pub(crate) mod top;
@@ -98,6 +99,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alert_acts::release))
         .routes(routes!(alert_acts::reopen))
         .routes(routes!(closing_together::close_together))
+        .routes(routes!(suppressions::suppressions, suppressions::add))
+        .routes(routes!(suppressions::suppression))
+        .routes(routes!(suppressions::end))
         .routes(routes!(people::people, people::add))
         .routes(routes!(people::person, people::change))
         .routes(routes!(people::remove))
