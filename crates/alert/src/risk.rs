@@ -243,6 +243,7 @@ mod tests {
             disposition: Disposition::Signal,
             effect: Effect::Attempt,
             seq: Seq(1),
+            first_at: Micros(hour * HOUR),
             fired_at: Micros(hour * HOUR),
         }
     }

@@ -252,7 +252,7 @@ impl Alerts {
                 .max()
                 .unwrap_or(Effect::Attempt),
             seq,
-            first_at: told.first().map_or(at, |first| first.fired_at),
+            first_at: told.iter().map(|one| one.first_at).min().unwrap_or(at),
             last_at: at,
             count: told.len() as u64,
             evidence: both_ends(seqs.into_iter().collect()),

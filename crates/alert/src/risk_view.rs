@@ -121,7 +121,7 @@ impl Newest {
 
     fn in_order(self) -> Vec<RiskyDetection> {
         let mut all: Vec<RiskyDetection> = self.0.into_values().flatten().collect();
-        all.sort_by(|one, two| (one.fired_at, &one.id).cmp(&(two.fired_at, &two.id)));
+        all.sort_by(RiskyDetection::in_order);
         all
     }
 }

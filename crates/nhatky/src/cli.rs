@@ -75,6 +75,8 @@ pub(crate) enum Command {
     /// What makes no alert for a time, and maintenance windows: list, add, end.
     #[command(subcommand)]
     Suppressions(Suppressions),
+    /// The users, addresses and hosts that signs of attack add up for, the riskiest first.
+    Risk(Listing),
     /// People who handle alerts: list, add, set, remove.
     #[command(subcommand)]
     People(People),
@@ -518,6 +520,17 @@ pub(crate) enum Alerts {
         /// For those who read it later.
         #[arg(long, default_value = "")]
         comment: String,
+    },
+    /// Sets how grave it is; the level proposed stays visible.
+    Severity {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+        /// low, medium, high or urgent.
+        level: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Takes it out of everybody's hand.
     Release {

@@ -1,5 +1,7 @@
 //! What the risk of entities is made of: detections that count, and the steps of each firing.
 
+use std::cmp::Ordering;
+
 use event::{Disposition, Effect, Entity, Micros, Seq};
 use serde::Serialize;
 use sqlx::SqliteConnection;
@@ -25,8 +27,18 @@ pub struct RiskyDetection {
     pub effect: Effect,
     /// The Seq of the event that completed it.
     pub seq: Seq,
+    /// Correlation time of the first event of its episode.
+    pub first_at: Micros,
     /// Correlation time of the event that completed it.
     pub fired_at: Micros,
+}
+
+impl RiskyDetection {
+    /// The order of firing. At the same time rules come by name: identities follow Seqs, which a restart moves.
+    #[must_use]
+    pub fn in_order(one: &Self, two: &Self) -> Ordering {
+        (one.fired_at, &one.rule, &one.id).cmp(&(two.fired_at, &two.rule, &two.id))
+    }
 }
 
 /// One detection in the story of a risk.
@@ -59,7 +71,7 @@ impl Registry {
         limit: u32,
     ) -> Result<Vec<(Entity, RiskyDetection)>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, rule, disposition, effect, seq, fired_at, entity_kind, entity_name
+            "SELECT id, rule, disposition, effect, seq, first_at, fired_at, entity_kind, entity_name
              FROM detections
              WHERE fired_at > $1 AND rule <> $2 AND entity_kind IS NOT NULL
                AND suppressed_by IS NULL AND disposition <> 'digest'
@@ -110,7 +122,9 @@ impl Registry {
                 steps.push(step(row)?);
             }
         }
-        steps.sort_by(|one, two| (one.at, &one.detection).cmp(&(two.at, &two.detection)));
+        steps.sort_by(|one, two| {
+            (one.at, &one.rule, &one.detection).cmp(&(two.at, &two.rule, &two.detection))
+        });
         steps.dedup_by(|one, two| one.detection == two.detection);
         Ok(steps)
     }
@@ -237,7 +251,7 @@ async fn risky_detections(
             continue;
         }
         let rows = sqlx::query(
-            "SELECT id, rule, disposition, effect, seq, fired_at FROM detections
+            "SELECT id, rule, disposition, effect, seq, first_at, fired_at FROM detections
              WHERE entity_kind = $1 AND entity_name = $2 AND rule = $3 AND fired_at > $4
                AND suppressed_by IS NULL AND disposition <> 'digest'
              ORDER BY fired_at DESC, id DESC LIMIT $5",
@@ -253,7 +267,7 @@ async fn risky_detections(
             found.push(risky(row)?);
         }
     }
-    found.sort_by(|one, two| (one.fired_at, &one.id).cmp(&(two.fired_at, &two.id)));
+    found.sort_by(RiskyDetection::in_order);
     Ok(found)
 }
 
@@ -264,6 +278,7 @@ fn risky(row: &SqliteRow) -> Result<RiskyDetection, StoreError> {
         disposition: row.word("disposition", Disposition::from_name)?,
         effect: row.word("effect", Effect::from_name)?,
         seq: row.seq("seq")?,
+        first_at: row.at("first_at")?,
         fired_at: row.at("fired_at")?,
     })
 }

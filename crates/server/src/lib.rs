@@ -30,6 +30,7 @@ mod connections;
 mod csv;
 mod elastic;
 mod entity_history;
+mod evidence_query;
 mod export_format;
 mod export_pages;
 mod extract;

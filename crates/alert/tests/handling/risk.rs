@@ -357,7 +357,7 @@ proptest! {
     fn risk_is_what_the_definition_says_however_the_detections_are_batched(
         mut history in history(), batch in 1..7usize,
     ) {
-        history.sort_by_key(|one| one.hours);
+        history.sort_by_key(|one| (one.hours, one.rule));
         let detections: Vec<Detection> = (0..)
             .zip(&history)
             .map(|(number, one)| one.detection(number))
@@ -375,7 +375,7 @@ proptest! {
     ) {
         // Identities follow the order of time, as they do for the definition.
         let mut order: Vec<usize> = (0..arrival.len()).collect();
-        order.sort_by_key(|place| arrival[*place].hours);
+        order.sort_by_key(|place| (arrival[*place].hours, arrival[*place].rule));
         let mut detections: Vec<Detection> = arrival.iter().map(|one| one.detection(0)).collect();
         let mut history = Vec::new();
         for (number, place) in (0..).zip(order) {

@@ -23,6 +23,13 @@ const COLUMNS: &[Column] = &[
     Column("column.last", "/last_at", Show::Time),
 ];
 
+/// The detections that an alert about risk is made of.
+const STORY: &[Column] = &[
+    Column("column.time", "/at", Show::Time),
+    Column("column.rule", "/rule", Show::Plain),
+    Column("column.points", "/points", Show::Plain),
+];
+
 pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
     match command {
         Alerts::List {
@@ -85,6 +92,17 @@ pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
             let name = terminal::harmless(alert["assignee"].as_str().unwrap_or_default());
             output::note(&texts.say("alert.assigned", &[("id", &id), ("name", &name)]))
         }
+        Alerts::Severity {
+            place,
+            id,
+            level,
+            reason,
+        } => {
+            let body = json!({ "severity": level, "reason": reason });
+            listing::act(&place, &format!("/api/v1/alerts/{id}/severity"), &body).await?;
+            let level = texts.word("severity", &level);
+            output::note(&texts.say("alert.regraded", &[("id", &id), ("level", &level)]))
+        }
         Alerts::Release { place, id } => {
             listing::act(&place, &format!("/api/v1/alerts/{id}/release"), &json!({})).await?;
             output::note(&texts.say("alert.released", &[("id", &id)]))
@@ -144,16 +162,8 @@ const EVIDENCE_SHOWN: usize = 10;
 async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
     let alert = &page["alert"];
     let word = |value: &Value| terminal::harmless(value.as_str().unwrap_or_default());
-    let rule = client
-        .get(&format!("/api/v1/rules/{}", word(&alert["rule"])), &[])
-        .await?;
-    let facts = &page["detections"][0]["facts"];
-    let told = |name: &str| {
-        terminal::harmless(&filled(
-            &rule["texts"][texts.language().code()][name],
-            facts,
-        ))
-    };
+    let language = texts.language().code();
+    let told = |name: &str| word(&page["texts"][language][name]);
     let severity = word(&alert["severity"]);
     let mut table = terminal::table(vec![texts.say("column.id", &[]), alert["id"].to_string()]);
     let mut row = |key: &str, value: comfy_table::Cell| {
@@ -163,6 +173,7 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
         "column.severity",
         severity_cell(&severity, &texts.word("severity", &severity)),
     );
+    row("column.why", cell(&why(page, language)));
     row(
         "column.state",
         cell(&texts.word("state", &word(&alert["state"]))),
@@ -181,8 +192,12 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
         "column.last",
         cell(&terminal::local_time(&word(&alert["last_at"]))),
     );
-    row("column.query", cell(&word(&page["query"])));
+    row("column.query", cell(&word(&page["evidence_query"])));
     output::line(&table.trim_fmt())?;
+    if let Some(story) = page["story"].as_array() {
+        output::line("")?;
+        listing::table(story, STORY, texts)?;
+    }
     let mut events = events_table(texts);
     let seqs = page["evidence"]
         .as_array()
@@ -197,11 +212,18 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
     output::line(&format!("\n{}", events.trim_fmt()))
 }
 
-/// The text with each `{field}` replaced by the detection's fact of that name.
-fn filled(text: &Value, facts: &Value) -> String {
-    let mut filled = text.as_str().unwrap_or_default().to_owned();
-    for (name, value) in facts.as_object().into_iter().flatten() {
-        filled = filled.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());
+/// Why the severity is proposed, and who has set another and why.
+fn why(page: &Value, language: &str) -> String {
+    let severity = &page["severity"];
+    let mut why = severity["reason"][language]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    if let (Some(by), Some(reason)) = (
+        severity["set"]["by"].as_str(),
+        severity["set"]["reason"].as_str(),
+    ) {
+        why.push_str(&format!("; {by}: {reason}"));
     }
-    filled
+    terminal::harmless(&why)
 }

@@ -27,6 +27,7 @@ pub(crate) enum Show {
     Contacts,
     Entities,
     Facts,
+    Points,
 }
 
 /// What is listed.
@@ -99,6 +100,7 @@ fn row(item: &Value, columns: &[Column], texts: &Texts) -> Vec<comfy_table::Cell
             Show::Contacts => cell(&contacts(item.pointer(pointer))),
             Show::Entities => cell(&entities(item.pointer(pointer))),
             Show::Facts => cell(&facts(item.pointer(pointer))),
+            Show::Points => cell(&points(item.pointer(pointer))),
         }
     };
     columns.iter().map(shown).collect()
@@ -141,6 +143,13 @@ fn entities(given: Option<&Value>) -> String {
 fn facts(given: Option<&Value>) -> String {
     let given = given.and_then(Value::as_object).into_iter().flatten();
     let each = given.map(|(field, value)| format!("{field}={}", plain(value)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// What each rule adds, most first.
+fn points(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_array).into_iter().flatten();
+    let each = given.map(|rule| format!("{} {}", plain(&rule["rule"]), plain(&rule["points"])));
     each.collect::<Vec<_>>().join(", ")
 }
 

@@ -4,6 +4,7 @@ use alert::{Assignee, TransitionError};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use event::AlertSeverity;
 use registry::{Alert, AlertId, Resolution};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -31,6 +32,16 @@ pub(crate) struct Closing {
     /// For those who read it later.
     #[serde(default)]
     comment: Option<String>,
+}
+
+/// How grave an alert is, in a person's judgement.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Grading {
+    /// `low`, `medium`, `high` or `urgent`.
+    severity: String,
+    /// Why, for those who read it later.
+    reason: String,
 }
 
 /// Into whose hand an alert is put.
@@ -179,6 +190,35 @@ pub(crate) async fn release(
 ) -> Result<Json<Alert>, Problem> {
     let comment = written(note.comment.as_deref());
     let changing = app.parts.alerts.release(&actor, AlertId(id), comment);
+    Ok(Json(changing.await?))
+}
+
+/// Sets an alert's severity, in place of the one proposed, which stays visible beside it.
+#[utoipa::path(
+    post, path = "/api/v1/alerts/{id}/severity", tag = "alerts", request_body = Grading,
+    params(("id" = u64, Path, description = "Its number")),
+    responses(
+        (status = 200, body = Object),
+        (status = 400, description = "No reason is given", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "It is closed", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn set_severity(
+    State(app): State<App>,
+    MayChange(actor): MayChange,
+    Segment(id): Segment<u64>,
+    Body(body): Body<Grading>,
+) -> Result<Json<Alert>, Problem> {
+    let severity = super::word(
+        "severity",
+        Some(&body.severity),
+        AlertSeverity::ALL,
+        AlertSeverity::from_name,
+    )?;
+    let severity = severity.ok_or_else(|| Problem::field("severity", "say how grave it is"))?;
+    let alerts = &app.parts.alerts;
+    let changing = alerts.set_severity(&actor, AlertId(id), severity, &body.reason);
     Ok(Json(changing.await?))
 }
 

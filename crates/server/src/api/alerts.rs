@@ -3,17 +3,20 @@
 use alert::AlertView;
 use axum::Json;
 use axum::extract::State;
-use event::AlertSeverity;
+use event::{AlertSeverity, Detection};
 use registry::{Alert, AlertFilter, AlertId, AlertState, Assigned};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::List;
+use super::rules::TextsReply;
+use super::severity_text::SeverityReply;
+use super::{List, alert_text};
 use crate::access::MayRead;
 use crate::app::App;
+use crate::evidence_query;
 use crate::extract::{Params, Segment};
 use crate::problem::{Problem, ProblemBody};
-use crate::question::limit;
+use crate::question::{context, limit};
 
 /// Which alerts.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -78,11 +81,27 @@ pub(crate) async fn alerts(
     Ok(Json(super::list(page)))
 }
 
+/// An alert with all that a person needs to judge it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AlertReply {
+    /// The alert, its history, detections, evidence and notifications; of one about risk, the `story` in order of time.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    view: AlertView,
+    /// How grave it is, and why.
+    severity: SeverityReply,
+    /// Finds the evidence: the rule's query with the values of the key, in the span of time of its detections; empty where there is
+    /// none.
+    evidence_query: String,
+    /// What happened and what to do; `null` where the rule is gone meanwhile.
+    texts: Option<TextsReply>,
+}
+
 /// Shows an alert with its history and evidence.
 #[utoipa::path(
     get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id" = u64, Path, description = "Its number")),
     responses(
-        (status = 200, body = Object),
+        (status = 200, body = AlertReply),
         (status = 404, body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -90,10 +109,20 @@ pub(crate) async fn alert(
     State(app): State<App>,
     _: MayRead,
     Segment(id): Segment<u64>,
-) -> Result<Json<AlertView>, Problem> {
+) -> Result<Json<AlertReply>, Problem> {
     let found = app.parts.alerts.show(AlertId(id)).await?;
-    let found = found.ok_or_else(|| Problem::not_found(format!("there is no alert {id}")));
-    found.map(Json)
+    let view = found.ok_or_else(|| Problem::not_found(format!("there is no alert {id}")))?;
+    let detections: Vec<&Detection> = view
+        .detections
+        .iter()
+        .map(|stored| &stored.detection)
+        .collect();
+    Ok(Json(AlertReply {
+        severity: SeverityReply::of(&view.alert),
+        evidence_query: evidence_query::of(&detections, &context(&app)),
+        texts: alert_text::texts(&view, &app.parts.vitals.rules()),
+        view,
+    }))
 }
 
 /// In whose hand alerts are to be. A name that is nobody's is looked for as it is: it may be on old alerts.

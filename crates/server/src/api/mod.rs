@@ -5,6 +5,7 @@
 )]
 
 pub(crate) mod alert_acts;
+mod alert_text;
 pub(crate) mod alerts;
 pub(crate) mod around;
 pub(crate) mod audit;
@@ -27,6 +28,7 @@ pub(crate) mod rules;
 pub(crate) mod saved_searches;
 pub(crate) mod search;
 pub(crate) mod search_history;
+mod severity_text;
 pub(crate) mod sources;
 pub(crate) mod suppressions;
 pub(crate) mod tail;
@@ -81,6 +83,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
         .routes(routes!(around::around))
+        .routes(routes!(entities::entities))
         .routes(routes!(entities::entity))
         .routes(routes!(fields::fields))
         .routes(routes!(sources::sources))
@@ -98,6 +101,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alert_acts::assign))
         .routes(routes!(alert_acts::release))
         .routes(routes!(alert_acts::reopen))
+        .routes(routes!(alert_acts::set_severity))
         .routes(routes!(closing_together::close_together))
         .routes(routes!(suppressions::suppressions, suppressions::add))
         .routes(routes!(suppressions::suppression))

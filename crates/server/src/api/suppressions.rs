@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::SuppressionError;
+use alert::{RISK_RULE, SuppressionError};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -144,7 +144,8 @@ pub(crate) async fn end(
 
 fn read(app: &App, body: SuppressionBody) -> Result<NewSuppression, Problem> {
     let rules = app.parts.vitals.rules();
-    if let Some(unknown) = body.rules.iter().find(|id| rules.info(id).is_none()) {
+    let is_unknown = |id: &&String| *id != RISK_RULE && rules.info(id).is_none();
+    if let Some(unknown) = body.rules.iter().find(is_unknown) {
         return Err(Problem::field(
             "rules",
             format!("there is no rule «{unknown}»"),
