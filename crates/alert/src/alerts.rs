@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use event::{AlertSeverity, Detection, Disposition};
+use event::{Detection, Disposition};
 use registry::{
-    Actor, Alert, AlertGrowth, AlertId, AlertState, DetectionUpdate, NewAlert, Registry,
-    StoreError, Write,
+    Actor, Alert, AlertGrowth, AlertId, AlertState, DetectionUpdate, NewAlert, NewStep, Registry,
+    StoreError, StoredDetection, Write,
 };
 
-use crate::AlertConfig;
 use crate::notification::{News, NotificationKind, Routes};
+use crate::risk::Scale;
+use crate::risk_alerts::Touched;
+use crate::suppression::Suppressing;
+use crate::{AlertConfig, severity};
 
 /// Groups detections into alerts and carries out what people do to them. Share it in an `Arc`.
 #[derive(Debug)]
 pub struct Alerts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) routes: Routes,
+    pub(crate) scale: Scale,
 }
 
 /// What [`Alerts::apply`] did.
@@ -23,8 +27,12 @@ pub struct Alerts {
 pub struct Applied {
     /// Detections that were not stored before.
     pub detections: u64,
+    /// Of these, those that a suppression keeps from making an alert.
+    pub suppressed: u64,
     /// Updates that told something new.
     pub updates: u64,
+    /// Entities whose risk has passed the limit.
+    pub risks: u64,
     /// Alerts that arose.
     pub created: Vec<AlertId>,
     /// Alerts that became graver.
@@ -38,6 +46,7 @@ impl Alerts {
         Self {
             registry,
             routes: Routes::new(config),
+            scale: Scale::new(config),
         }
     }
 
@@ -58,21 +67,37 @@ impl Alerts {
             return Ok(applied);
         }
         let mut write = self.registry.write().await?;
+        let times = detections.iter().map(|detection| detection.last_at);
+        let times = times.chain(updates.iter().map(|update| update.last_at));
+        let suppressing = Suppressing::load(&mut write, times).await?;
+        let mut touched = Touched::default();
         let mut fresh = write.insert_detections(detections).await?;
         for detection in detections {
-            if fresh.remove(&detection.id) {
-                applied.detections += 1;
+            if !fresh.remove(&detection.id) {
+                continue;
+            }
+            applied.detections += 1;
+            if let Some(by) = suppressing.of(detection, detection.last_at) {
+                applied.suppressed += 1;
+                write.mark_suppressed(&detection.id, Some(by)).await?;
+            } else {
+                touched.note(detection, detection.last_at);
                 self.take_in(&mut write, detection, &mut applied).await?;
             }
         }
         for update in updates {
-            applied.updates += u64::from(prolong(&mut write, update).await?);
+            let gone_on = self.prolong(&mut write, update, &suppressing, &mut applied);
+            if let Some(gone_on) = gone_on.await? {
+                touched.note(&gone_on.detection, gone_on.fired_at);
+            }
         }
+        self.weigh(&mut write, &touched, &suppressing, &mut applied)
+            .await?;
         write.commit().await?;
         Ok(applied)
     }
 
-    async fn take_in(
+    pub(crate) async fn take_in(
         &self,
         write: &mut Write<'_>,
         detection: &Detection,
@@ -90,6 +115,60 @@ impl Alerts {
         write.link_detection(&detection.id, alert).await
     }
 
+    /// Notes what happened to an episode; gives its detection if it is no longer suppressed from now on.
+    async fn prolong(
+        &self,
+        write: &mut Write<'_>,
+        update: &DetectionUpdate,
+        suppressing: &Suppressing,
+        applied: &mut Applied,
+    ) -> Result<Option<StoredDetection>, StoreError> {
+        let Some(changed) = write.update_detection(update).await? else {
+            return Ok(None);
+        };
+        if changed.events_added == 0 {
+            return Ok(None);
+        }
+        applied.updates += 1;
+        if changed.suppressed_by.is_some() {
+            return self.go_on(write, update, suppressing, applied).await;
+        }
+        let alert = match changed.alert {
+            Some(id) => write.alert(id).await?,
+            None => None,
+        };
+        // An alert that was closed is not counted on: it says what its handling was about.
+        if let Some(alert) = alert.filter(|alert| alert.state != AlertState::Closed) {
+            let growth = AlertGrowth {
+                detections: 0,
+                events: changed.events_added,
+                last_at: update.last_at,
+            };
+            write.grow_alert(alert.id, &growth).await?;
+        }
+        Ok(None)
+    }
+
+    /// A suppressed episode goes on: after the end of what suppressed it, it is taken in like a new one.
+    async fn go_on(
+        &self,
+        write: &mut Write<'_>,
+        update: &DetectionUpdate,
+        suppressing: &Suppressing,
+        applied: &mut Applied,
+    ) -> Result<Option<StoredDetection>, StoreError> {
+        let Some(stored) = write.detection(&update.id).await? else {
+            return Ok(None);
+        };
+        let detection = &stored.detection;
+        if suppressing.of(detection, update.last_at).is_some() {
+            return Ok(None);
+        }
+        write.mark_suppressed(&detection.id, None).await?;
+        self.take_in(write, detection, applied).await?;
+        Ok(Some(stored))
+    }
+
     async fn raise(
         &self,
         write: &mut Write<'_>,
@@ -101,7 +180,7 @@ impl Alerts {
             entity: detection.entity.clone(),
             disposition: detection.disposition,
             effect: detection.effect,
-            severity: severity(detection),
+            severity: severity::proposed(detection),
             first_at: detection.first_at,
             last_at: detection.last_at,
             events: detection.count,
@@ -120,23 +199,23 @@ impl Alerts {
         detection: &Detection,
         applied: &mut Applied,
     ) -> Result<AlertId, StoreError> {
-        let before = (alert.disposition, alert.effect, alert.severity);
+        let gravity = |alert: &Alert| (alert.disposition, alert.effect, alert.severity);
+        let before = gravity(&alert);
         // `Page` comes before `Queue`; effects and severities are ordered by gravity.
         alert.disposition = alert.disposition.min(detection.disposition);
         alert.effect = alert.effect.max(detection.effect);
-        alert.severity = alert.severity.max(severity(detection));
+        severity::join(&mut alert, severity::proposed(detection));
         alert.detections += 1;
         alert.events += detection.count;
         alert.last_at = alert.last_at.max(detection.last_at);
-        let gravity = (alert.disposition, alert.effect, alert.severity);
         let growth = AlertGrowth {
             detections: 1,
             events: detection.count,
             last_at: detection.last_at,
-            gravity,
         };
         write.grow_alert(alert.id, &growth).await?;
-        if gravity != before {
+        if gravity(&alert) != before {
+            write.grade_alert(&alert).await?;
             applied.escalated.push(alert.id);
             self.announce(write, NotificationKind::Escalated, &alert, detection)
                 .await?;
@@ -152,9 +231,14 @@ impl Alerts {
         detection: &Detection,
     ) -> Result<(), StoreError> {
         let product = Actor::product();
-        let step = write
-            .add_history(alert.id, &product, kind.name(), alert.state, None)
-            .await?;
+        let step = NewStep {
+            action: kind.name(),
+            state: alert.state,
+            detail: Some(alert.severity.name()),
+            together: None,
+            comment: None,
+        };
+        let step = write.add_history(alert.id, &product, step).await?;
         let news = News {
             kind,
             step,
@@ -165,34 +249,4 @@ impl Alerts {
         };
         self.routes.tell(write, &news).await
     }
-}
-
-/// No System is known of, so that the tier is the one that stands for none.
-fn severity(detection: &Detection) -> AlertSeverity {
-    AlertSeverity::propose(detection.effect, None)
-}
-
-/// Notes what happened to an episode; whether it was new.
-async fn prolong(write: &mut Write<'_>, update: &DetectionUpdate) -> Result<bool, StoreError> {
-    let Some(changed) = write.update_detection(update).await? else {
-        return Ok(false);
-    };
-    if changed.events_added == 0 {
-        return Ok(false);
-    }
-    let alert = match changed.alert {
-        Some(id) => write.alert(id).await?,
-        None => None,
-    };
-    // An alert that was closed is not counted on: it says what its handling was about.
-    if let Some(alert) = alert.filter(|alert| alert.state != AlertState::Closed) {
-        let growth = AlertGrowth {
-            detections: 0,
-            events: changed.events_added,
-            last_at: update.last_at,
-            gravity: (alert.disposition, alert.effect, alert.severity),
-        };
-        write.grow_alert(alert.id, &growth).await?;
-    }
-    Ok(true)
 }

@@ -7,7 +7,7 @@ use event::AlertSeverity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ChannelError, NotificationKind, webhook};
+use crate::{ChannelError, NotificationKind, RiskConfig, RiskConfigError, webhook};
 
 /// Who is told of alerts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +17,19 @@ pub struct AlertConfig {
     pub base_url: Option<String>,
     /// Receivers of notifications by HTTP.
     pub webhooks: Vec<WebhookConfig>,
+    /// How detections add up to the risk of an entity.
+    pub risk: RiskConfig,
+}
+
+/// A mistake in the section.
+#[derive(Debug, thiserror::Error)]
+pub enum AlertConfigError {
+    /// In a webhook.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// In the settings of risk.
+    #[error(transparent)]
+    Risk(#[from] RiskConfigError),
 }
 
 /// A receiver of notifications by HTTP `POST`.
@@ -27,7 +40,8 @@ pub struct WebhookConfig {
     pub name: String,
     /// `http` or `https`, without a user or a password in it.
     pub url: String,
-    /// What it is told of. Default: a new alert, one that has become graver, one that was closed.
+    /// What it is told of. Default: a new alert, one that has become graver, in whose hand it was put, which severity a person has set,
+    /// that it was closed or reopened.
     #[serde(default = "told_by_default")]
     #[schemars(with = "Vec<String>")]
     pub on: Vec<NotificationKind>,
@@ -66,15 +80,16 @@ pub struct WebhookConfig {
 impl AlertConfig {
     /// Everything that is wrong with it, as far as that shows without connecting to anybody.
     #[must_use]
-    pub fn problems(&self) -> Vec<ChannelError> {
+    pub fn problems(&self) -> Vec<AlertConfigError> {
         let mut names = HashSet::new();
-        let mut problems = Vec::new();
+        let mut problems: Vec<AlertConfigError> = Vec::new();
+        problems.extend(self.risk.problems().into_iter().map(Into::into));
         for webhook in &self.webhooks {
             if !names.insert(&webhook.name) {
                 let channel = webhook.name.clone();
-                problems.push(ChannelError::NameTwice { channel });
+                problems.push(ChannelError::NameTwice { channel }.into());
             }
-            problems.extend(webhook::mistakes(webhook));
+            problems.extend(webhook::mistakes(webhook).into_iter().map(Into::into));
         }
         problems
     }
@@ -84,7 +99,10 @@ fn told_by_default() -> Vec<NotificationKind> {
     vec![
         NotificationKind::Created,
         NotificationKind::Escalated,
+        NotificationKind::Assigned,
+        NotificationKind::Regraded,
         NotificationKind::Closed,
+        NotificationKind::Reopened,
     ]
 }
 

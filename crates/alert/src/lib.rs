@@ -1,7 +1,7 @@
 //! Detections to alerts, and alerts to people.
 //!
 //! [`Alerts`] groups detections of disposition `page` and `queue` into alerts, one for a rule and an entity until it is
-//! closed, and carries out what people do to them. [`Courier`] delivers what the outbox holds to webhooks: at least once,
+//! closed, and carries out what people do to them; what a suppression holds for is stored and makes none. [`Courier`] delivers what the outbox holds to webhooks: at least once,
 //! with an idempotency key that stays the same, repeated only if the process died between the receiver's reply and its
 //! being noted. Not here: what makes a detection (`detect`), how things are kept (`registry`).
 //!
@@ -40,8 +40,8 @@
 //! ```
 //!
 //! Always true: a detection counts once, however often it is applied; an alert, its history and the notifications of it
-//! are written in one transaction; a closed alert stays closed, what follows is a new alert; no notification goes to an
-//! address that the configuration does not allow, whatever a name resolves to.
+//! are written in one transaction; a closed alert stays closed until a person reopens it, what follows is a new alert; no
+//! notification goes to an address that the configuration does not allow, whatever a name resolves to.
 //!
 //! What receivers get is described for people in `docs/alerts.md`.
 //!
@@ -49,18 +49,30 @@
 
 mod address_guard;
 mod alerts;
+mod assignment;
 mod backoff;
+mod closing_together;
 mod config;
 mod courier;
 mod life_cycle;
 mod notification;
+mod risk;
+mod risk_alerts;
+mod risk_view;
+mod severity;
+mod suppression;
 mod view;
 mod webhook;
 
 pub use alerts::{Alerts, Applied};
-pub use config::{AlertConfig, WebhookConfig};
+pub use assignment::Assignee;
+pub use closing_together::{Selection, ToClose, TogetherError};
+pub use config::{AlertConfig, AlertConfigError, WebhookConfig};
 pub use courier::{Courier, Delivered};
 pub use life_cycle::TransitionError;
 pub use notification::NotificationKind;
+pub use risk::{RISK_RULE, RiskConfig, RiskConfigError, RiskPoints, RiskWeights};
+pub use risk_view::{EntityRisk, Risks, RuleRisk};
+pub use suppression::SuppressionError;
 pub use view::AlertView;
 pub use webhook::ChannelError;

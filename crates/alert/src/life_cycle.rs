@@ -1,6 +1,8 @@
-//! What people do to alerts.
+//! What people do to the state of alerts.
 
-use registry::{Actor, Alert, AlertChange, AlertId, AlertState, Resolution, StoreError};
+use registry::{
+    Actor, Alert, AlertChange, AlertId, AlertState, NewStep, Resolution, StoreError, Write,
+};
 
 use crate::Alerts;
 use crate::notification::{News, NotificationKind};
@@ -19,7 +21,7 @@ pub enum TransitionError {
     },
     /// From its state it cannot go there.
     #[error(
-        "alert {id} is {from} and cannot become {to}: a closed alert stays closed, and others only go forward"
+        "alert {id} is {from} and cannot become {to}: a closed alert must be reopened, and others only go forward"
     )]
     NotAllowed {
         /// Its number.
@@ -29,24 +31,61 @@ pub enum TransitionError {
         /// The state asked for.
         to: AlertState,
     },
+    /// It is closed, and what is asked changes alerts that are not.
+    #[error("alert {id} is closed: reopen it first")]
+    IsClosed {
+        /// Its number.
+        id: AlertId,
+    },
+    /// It is not closed, and so cannot be reopened.
+    #[error("alert {id} is not closed")]
+    IsOpen {
+        /// Its number.
+        id: AlertId,
+    },
+    /// Another alert about the same is open: two would share what comes.
+    #[error("alert {by} about the same followed alert {id} and is open: handle that one")]
+    Followed {
+        /// Its number.
+        id: AlertId,
+        /// The one that followed.
+        by: AlertId,
+    },
+    /// Nobody is called that.
+    #[error("nobody is called {name:?}: `nhatky people list` shows who there is")]
+    Nobody {
+        /// What was given.
+        name: String,
+    },
     /// The comment is too long, or empty where it is all there is.
     #[error("a comment has 1 to {COMMENT_CHARS_MAX} characters")]
     CommentInvalid,
+    /// No reason was given where one is needed, or a whole book.
+    #[error("say why, in 1 to {COMMENT_CHARS_MAX} characters")]
+    ReasonInvalid,
     /// The registry failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A step that changes an alert's state.
-struct Step<'a> {
+/// A step forward in an alert's life.
+struct Forward<'a> {
     kind: NotificationKind,
     to: AlertState,
     resolution: Option<Resolution>,
     comment: Option<&'a str>,
 }
 
+/// What was done to an alert: to be written, put on record and told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done<'a> {
+    pub(crate) kind: NotificationKind,
+    pub(crate) detail: Option<&'a str>,
+    pub(crate) comment: Option<&'a str>,
+}
+
 impl Alerts {
-    /// Says that somebody has seen a new alert and has it in hand.
+    /// Says that somebody has seen a new alert. Nobody's alert is theirs from now on.
     ///
     /// # Errors
     /// When there is no such alert, it is not new, or the database fails.
@@ -56,16 +95,16 @@ impl Alerts {
         id: AlertId,
         comment: Option<&str>,
     ) -> Result<Alert, TransitionError> {
-        let step = Step {
+        let step = Forward {
             kind: NotificationKind::Acknowledged,
             to: AlertState::Acknowledged,
             resolution: None,
             comment,
         };
-        self.step(by, id, step).await
+        self.forward(by, id, step).await
     }
 
-    /// Says that somebody works on an alert.
+    /// Says that somebody works on an alert. Nobody's alert is theirs from now on.
     ///
     /// # Errors
     /// When there is no such alert, it is in work or closed, or the database fails.
@@ -75,13 +114,13 @@ impl Alerts {
         id: AlertId,
         comment: Option<&str>,
     ) -> Result<Alert, TransitionError> {
-        let step = Step {
+        let step = Forward {
             kind: NotificationKind::Started,
             to: AlertState::InProgress,
             resolution: None,
             comment,
         };
-        self.step(by, id, step).await
+        self.forward(by, id, step).await
     }
 
     /// Closes an alert. The next detection about the same makes a new one.
@@ -95,13 +134,48 @@ impl Alerts {
         resolution: Resolution,
         comment: Option<&str>,
     ) -> Result<Alert, TransitionError> {
-        let step = Step {
+        let step = Forward {
             kind: NotificationKind::Closed,
             to: AlertState::Closed,
             resolution: Some(resolution),
             comment,
         };
-        self.step(by, id, step).await
+        self.forward(by, id, step).await
+    }
+
+    /// Opens a closed alert again, as acknowledged, with what its episodes have grown by meanwhile; how it had been closed stays in
+    /// its history.
+    ///
+    /// # Errors
+    /// When there is no such alert, it is not closed, another about the same is open, no reason is given, or the database fails.
+    pub async fn reopen(
+        &self,
+        by: &Actor,
+        id: AlertId,
+        reason: &str,
+    ) -> Result<Alert, TransitionError> {
+        let reason = reason_given(reason)?;
+        let mut write = self.registry.write().await?;
+        let closed = found(&mut write, id).await?;
+        if closed.state != AlertState::Closed {
+            return Err(TransitionError::IsOpen { id });
+        }
+        let following = write.open_alert(&closed.rule, closed.entity.as_ref());
+        if let Some(following) = following.await? {
+            let by = following.id;
+            return Err(TransitionError::Followed { id, by });
+        }
+        let mut alert = write.recount_alert(id).await?;
+        alert.state = AlertState::Acknowledged;
+        alert.resolution = None;
+        let done = Done {
+            kind: NotificationKind::Reopened,
+            detail: None,
+            comment: Some(reason),
+        };
+        let alert = self.write_step(&mut write, by, alert, done).await?;
+        write.commit().await?;
+        Ok(alert)
     }
 
     /// Adds a comment, in whatever state the alert is.
@@ -116,67 +190,112 @@ impl Alerts {
     ) -> Result<(), TransitionError> {
         let comment = checked(Some(comment))?.ok_or(TransitionError::CommentInvalid)?;
         let mut write = self.registry.write().await?;
-        let alert = write.alert(id).await?;
-        let alert = alert.ok_or(TransitionError::NotFound { id })?;
-        write
-            .add_history(id, by, "commented", alert.state, Some(comment))
-            .await?;
+        let alert = found(&mut write, id).await?;
+        let step = NewStep {
+            action: "commented",
+            state: alert.state,
+            detail: None,
+            together: None,
+            comment: Some(comment),
+        };
+        write.add_history(id, by, step).await?;
         write.audit(by, "alert-commented", &id.to_string()).await?;
         Ok(write.commit().await?)
     }
 
-    async fn step(
+    async fn forward(
         &self,
         by: &Actor,
         id: AlertId,
-        step: Step<'_>,
+        step: Forward<'_>,
     ) -> Result<Alert, TransitionError> {
         let comment = checked(step.comment)?;
         let mut write = self.registry.write().await?;
-        let alert = write.alert(id).await?;
-        let mut alert = alert.ok_or(TransitionError::NotFound { id })?;
+        let mut alert = found(&mut write, id).await?;
         if !may_become(alert.state, step.to) {
             let (from, to) = (alert.state, step.to);
             return Err(TransitionError::NotAllowed { id, from, to });
         }
         alert.state = step.to;
         alert.resolution = step.resolution;
-        alert.assignee = Some(by.name.clone());
-        alert.updated_at = write.now();
-        let change = AlertChange {
-            state: alert.state,
-            resolution: alert.resolution,
-            assignee: alert.assignee.clone(),
-        };
-        write.change_alert(id, &change).await?;
-        let action = step.kind.name();
-        let number = write
-            .add_history(id, by, action, alert.state, comment)
-            .await?;
-        write
-            .audit(by, &format!("alert-{action}"), &id.to_string())
-            .await?;
-        let news = News {
+        if alert.assignee.is_none() {
+            alert.assignee = Some(own_name(&mut write, by).await?);
+        }
+        let done = Done {
             kind: step.kind,
+            detail: step.resolution.map(Resolution::name),
+            comment,
+        };
+        let alert = self.write_step(&mut write, by, alert, done).await?;
+        write.commit().await?;
+        Ok(alert)
+    }
+
+    /// Writes what was done to an alert: the alert, a step in its history, a record for the journal, the notifications.
+    pub(crate) async fn write_step(
+        &self,
+        write: &mut Write<'_>,
+        by: &Actor,
+        mut alert: Alert,
+        done: Done<'_>,
+    ) -> Result<Alert, StoreError> {
+        alert.updated_at = write.now();
+        write.change_alert(alert.id, &change(&alert)).await?;
+        let action = done.kind.name();
+        let step = NewStep {
+            action,
+            state: alert.state,
+            detail: done.detail,
+            together: None,
+            comment: done.comment,
+        };
+        let number = write.add_history(alert.id, by, step).await?;
+        let object = match done.detail {
+            Some(detail) => format!("{}: {detail}", alert.id),
+            None => alert.id.to_string(),
+        };
+        write.audit(by, &format!("alert-{action}"), &object).await?;
+        let news = News {
+            kind: done.kind,
             step: number,
             actor: &by.name,
             alert: &alert,
             detection: None,
-            comment,
+            comment: done.comment,
         };
-        self.routes.tell(&mut write, &news).await?;
-        write.commit().await?;
+        self.routes.tell(write, &news).await?;
         Ok(alert)
     }
 }
 
-/// States only go forward, and nothing follows `closed`.
+/// As the registry keeps it.
+pub(crate) fn change(alert: &Alert) -> AlertChange {
+    AlertChange {
+        state: alert.state,
+        resolution: alert.resolution,
+        assignee: alert.assignee.clone(),
+    }
+}
+
+/// The alert with that number.
+pub(crate) async fn found(write: &mut Write<'_>, id: AlertId) -> Result<Alert, TransitionError> {
+    let alert = write.alert(id).await?;
+    alert.ok_or(TransitionError::NotFound { id })
+}
+
+/// The name of the person whose account acts; the account's own where it is nobody's.
+pub(crate) async fn own_name(write: &mut Write<'_>, by: &Actor) -> Result<String, StoreError> {
+    let person = write.person_called(&by.name).await?;
+    Ok(person.map_or_else(|| by.name.clone(), |person| person.text.name))
+}
+
+/// States only go forward; what is closed is reopened, by a way of its own.
 fn may_become(from: AlertState, to: AlertState) -> bool {
     from < to
 }
 
 /// What the comment says, if anything.
-fn checked(comment: Option<&str>) -> Result<Option<&str>, TransitionError> {
+pub(crate) fn checked(comment: Option<&str>) -> Result<Option<&str>, TransitionError> {
     let comment = comment.map(str::trim).filter(|text| !text.is_empty());
     match comment {
         Some(text) if text.chars().count() > COMMENT_CHARS_MAX => {
@@ -184,6 +303,12 @@ fn checked(comment: Option<&str>) -> Result<Option<&str>, TransitionError> {
         }
         _ => Ok(comment),
     }
+}
+
+/// What the reason says.
+pub(crate) fn reason_given(reason: &str) -> Result<&str, TransitionError> {
+    let reason = checked(Some(reason)).map_err(|_| TransitionError::ReasonInvalid)?;
+    reason.ok_or(TransitionError::ReasonInvalid)
 }
 
 #[cfg(test)]
@@ -215,5 +340,6 @@ mod tests {
         assert_eq!(checked(None).unwrap(), None);
         assert_eq!(checked(Some("  ")).unwrap(), None);
         checked(Some(&"x".repeat(COMMENT_CHARS_MAX + 1))).unwrap_err();
+        reason_given(" ").unwrap_err();
     }
 }

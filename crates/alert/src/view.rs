@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use event::{Disposition, Micros, Seq};
 use registry::{
     Alert, AlertFilter, AlertId, DetectionFilter, DetectionSummary, HistoryEntry, OutboxItem, Page,
-    StoreError, StoredDetection,
+    RiskStep, StoreError, StoredDetection,
 };
 use serde::Serialize;
 
-use crate::Alerts;
+use crate::{Alerts, RISK_RULE};
 
 /// Detections shown with an alert, the latest.
 const DETECTIONS_SHOWN: u32 = 50;
@@ -29,6 +29,9 @@ pub struct AlertView {
     pub evidence: Vec<Seq>,
     /// The query of the latest detection, which shows more than the evidence.
     pub query: Option<String>,
+    /// Of an alert about risk: the detections that it is made of, in order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub story: Vec<RiskStep>,
     /// What was sent about it, and what waits to be.
     pub notifications: Vec<OutboxItem>,
 }
@@ -57,11 +60,20 @@ impl Alerts {
         };
         let detections = self.registry.detections(&filter).await?.items;
         let latest = detections.first();
+        let story = match alert.rule.as_str() {
+            RISK_RULE => {
+                let firings = detections.iter().map(|stored| &*stored.detection.id);
+                let firings: Vec<&str> = firings.collect();
+                self.registry.risk_steps(&firings).await?
+            }
+            _ => Vec::new(),
+        };
         Ok(Some(AlertView {
             alert,
             history: self.registry.alert_history(id).await?,
             evidence: evidence(&detections),
             query: latest.map(|latest| latest.detection.query.clone()),
+            story,
             notifications: self.registry.outbox_of(id).await?,
             detections,
         }))

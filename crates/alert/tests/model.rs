@@ -15,10 +15,12 @@ enum Step {
     Apply(Vec<Firing>, Vec<(u64, u64)>),
     /// What came so far comes again, as after a restart.
     Replay,
-    /// The process restarts.
-    Reopen,
     /// Somebody closes the alert with that number, if there is one.
     Close(u64),
+    /// Somebody reopens the alert with that number, if there is one.
+    Reopen(u64),
+    /// The process restarts.
+    Restart,
 }
 
 /// A detection: identity, user, whether it makes an alert, events.
@@ -71,6 +73,26 @@ impl Model {
         }
     }
 
+    /// Whether the alert can be reopened: what its detections have grown by while it was closed is counted then.
+    fn reopen(&mut self, place: usize) -> bool {
+        let user = match self.alerts.get(place) {
+            Some(alert) if !alert.open => alert.user,
+            _ => return false,
+        };
+        if self
+            .alerts
+            .iter()
+            .any(|alert| alert.open && alert.user == user)
+        {
+            return false;
+        }
+        let own = self.alert_of.iter().filter(|(_, alert)| **alert == place);
+        let events = own.map(|(number, _)| self.counts[number]).sum();
+        let alert = &mut self.alerts[place];
+        (alert.open, alert.events) = (true, events);
+        true
+    }
+
     fn take_in(&mut self, firing: &Firing) {
         let joins = |alert: &ModelAlert| alert.open && alert.user == firing.user;
         let place = self.alerts.iter().position(joins).unwrap_or_else(|| {
@@ -105,8 +127,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => batch.prop_map(|(firings, updates)| Step::Apply(firings, updates)),
         1 => Just(Step::Replay),
-        1 => Just(Step::Reopen),
+        1 => Just(Step::Restart),
         2 => (1..8u64).prop_map(Step::Close),
+        2 => (1..8u64).prop_map(Step::Reopen),
     ]
 }
 
@@ -180,7 +203,13 @@ async fn run(steps: Vec<Step>) {
                     model.apply(&[], &[(number, update.count)]);
                 }
             }
-            Step::Reopen => alerts = open(&folder).await,
+            Step::Restart => alerts = open(&folder).await,
+            Step::Reopen(id) => {
+                let place = usize::try_from(id).expect("a small number") - 1;
+                let by = Actor::new("lan", None);
+                let reopened = alerts.reopen(&by, AlertId(id), "again").await;
+                assert_eq!(reopened.is_ok(), model.reopen(place));
+            }
             Step::Close(id) => {
                 let place = usize::try_from(id).expect("a small number") - 1;
                 let known = model.alerts.get_mut(place);

@@ -69,9 +69,17 @@ pub(crate) enum Command {
     Sources(Listing),
     /// Which of the six classes of events a sender has not sent, and what switches them on.
     Coach(Coach),
-    /// Alerts: list, show, acknowledge, close.
+    /// Alerts: list, show, acknowledge, assign, close, reopen.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// What makes no alert for a time, and maintenance windows: list, add, end.
+    #[command(subcommand)]
+    Suppressions(Suppressions),
+    /// The users, addresses and hosts that signs of attack add up for, the riskiest first.
+    Risk(Listing),
+    /// People who handle alerts: list, add, set, remove.
+    #[command(subcommand)]
+    People(People),
     /// What was, or may have been, lost.
     Losses(Listing),
     /// Checks the journal's hash chain and checksums; never repairs.
@@ -460,6 +468,12 @@ pub(crate) enum Alerts {
         /// Closed ones, too.
         #[arg(long)]
         all: bool,
+        /// Only those in this person's hand.
+        #[arg(long, value_name = "NAME", conflicts_with = "unassigned")]
+        assignee: Option<String>,
+        /// Only those in nobody's hand.
+        #[arg(long)]
+        unassigned: bool,
     },
     /// One alert with its evidence.
     Show {
@@ -484,6 +498,188 @@ pub(crate) enum Alerts {
         /// Why, for those who read it later.
         #[arg(long, default_value = "")]
         comment: String,
+    },
+    /// Ends many at once: without --confirm it shows how many and which.
+    CloseMany(CloseMany),
+    /// Opens a closed one again.
+    Reopen {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Puts it into somebody's hand.
+    Assign {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+        /// A person's name; one's own when left out.
+        name: Option<String>,
+        /// For those who read it later.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Sets how grave it is; the level proposed stays visible.
+    Severity {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+        /// low, medium, high or urgent.
+        level: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Takes it out of everybody's hand.
+    Release {
+        #[command(flatten)]
+        place: Place,
+        id: i64,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CloseMany {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Those with these numbers, with commas between them, in place of the filters below.
+    #[arg(long, value_name = "N,N", value_delimiter = ',', conflicts_with_all = ["rule", "entity", "state", "severity", "before"])]
+    pub(crate) ids: Vec<u64>,
+    /// Those of this rule.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// Those about this entity: `user:root`, `address:10.0.0.5`, `host:db1`.
+    #[arg(long, value_name = "KIND:NAME")]
+    pub(crate) entity: Option<String>,
+    /// Those in this state.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// Those of this severity.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) severity: Option<String>,
+    /// Those with no event since: RFC 3339, or like `now-7d`.
+    #[arg(long, value_name = "T")]
+    pub(crate) before: Option<String>,
+    /// resolved, false_positive, accepted or duplicate.
+    #[arg(long, default_value = "resolved")]
+    pub(crate) resolution: String,
+    /// Why, for those who read it later.
+    #[arg(long, default_value = "")]
+    pub(crate) comment: String,
+    /// What was shown: closes exactly those.
+    #[arg(long, value_name = "N-HASH")]
+    pub(crate) confirm: Option<String>,
+    /// One JSON object, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Suppressions {
+    /// Those that hold or have yet to begin, and when each ends.
+    List {
+        #[command(flatten)]
+        listing: Listing,
+        /// Those that are over, too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Makes one: what it holds for is stored and marked, and makes no alert. Of what is named, each must be met.
+    Add(AddSuppression),
+    /// Ends one now, or before it begins.
+    End {
+        #[command(flatten)]
+        place: Place,
+        id: u64,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AddSuppression {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Detections of this rule; may be given several times, for one of several.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Vec<String>,
+    /// About this entity: `user:root`, `address:10.0.0.5`, `host:db1`; may be given several times.
+    #[arg(long, value_name = "KIND:NAME")]
+    pub(crate) entity: Vec<String>,
+    /// With this host or device; may be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+    /// With this fact, such as `source.ip=10.2.*`; may be given several times, all to be met.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub(crate) fact: Vec<String>,
+    /// For those that call someone, too.
+    #[arg(long)]
+    pub(crate) pages: bool,
+    /// From when on: RFC 3339, or like `now+2h`; now when left out.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: Option<String>,
+    /// From when on no more: RFC 3339, or like `now+7d`; at most 90 days later.
+    #[arg(long, value_name = "T")]
+    pub(crate) until: String,
+    /// Who answers for it: a person's name; oneself when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// Who there is, and how they are reached.
+    List {
+        #[command(flatten)]
+        listing: Listing,
+        /// Those who were removed, too.
+        #[arg(long)]
+        removed: bool,
+    },
+    /// Adds a person.
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// A way to reach them, such as `email:an@tiengiang.gov.vn` or `phone:+842733873222`; may be given several times.
+        #[arg(long, value_name = "KIND:VALUE")]
+        contact: Vec<String>,
+        /// The name of a token or an account that is theirs; may be given several times.
+        #[arg(long, value_name = "NAME")]
+        account: Vec<String>,
+        /// Their name.
+        name: String,
+    },
+    /// Changes a person: what is given replaces what was there.
+    Set {
+        #[command(flatten)]
+        place: Place,
+        /// Their name from now on.
+        #[arg(long, value_name = "NAME")]
+        rename: Option<String>,
+        /// A way to reach them; those given replace all that were there.
+        #[arg(long, value_name = "KIND:VALUE")]
+        contact: Vec<String>,
+        /// The name of a token or an account that is theirs; those given replace all that were there.
+        #[arg(long, value_name = "NAME")]
+        account: Vec<String>,
+        /// Their name.
+        name: String,
+    },
+    /// Removes a person; their name stays on what they had in hand.
+    Remove {
+        #[command(flatten)]
+        place: Place,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Their name.
+        name: String,
     },
 }
 

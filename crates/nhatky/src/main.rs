@@ -80,6 +80,9 @@ async fn run_async(command: Command, texts: &Texts) -> Result<ExitCode> {
         Command::Coach(args) => return command::coach::run(args, texts).await,
         Command::Losses(listing) => listing::run(&listing, LOSSES, texts).await,
         Command::Alerts(command) => command::alerts::run(command, texts).await,
+        Command::Risk(listing) => listing::run(&listing, RISK, texts).await,
+        Command::Suppressions(command) => command::suppressions::run(command, texts).await,
+        Command::People(command) => command::people::run(command, texts).await,
         Command::Reindex(args) => command::reindex::run(args, texts).await,
         Command::Token(command) => command::token::run(command, texts).await,
         Command::Parsers(command) => return command::parsers::run(&command, texts).await,
@@ -101,6 +104,20 @@ const SOURCES: List<'static> = List {
         Column("column.clock", "/clocks", Show::Clocks),
     ],
     none: "search.none",
+};
+
+const RISK: List<'static> = List {
+    path: "/api/v1/entities",
+    query: Vec::new(),
+    columns: &[
+        Column("column.category", "/entity/kind", Show::Plain),
+        Column("column.entity", "/entity/name", Show::Plain),
+        Column("column.score", "/score", Show::Plain),
+        Column("column.limit", "/limit", Show::Plain),
+        Column("column.rule", "/rules", Show::Points),
+        Column("column.last", "/last_at", Show::Time),
+    ],
+    none: "risk.none",
 };
 
 const LOSSES: List<'static> = List {

@@ -165,6 +165,10 @@ impl Node {
             Arc::clone(&self.registry),
             self.stop.subscribe(),
         ));
+        self.tasks.spawn(tell_expired_suppressions(
+            Arc::clone(&self.alerts),
+            self.stop.subscribe(),
+        ));
         let started = OwnRecord::Started {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             durable_seq: self.journal.reader().durable(),
@@ -472,6 +476,21 @@ async fn follow_retention(
         let oldest = kept.first().copied().unwrap_or(Seq::ZERO);
         if let Err(error) = registry.prune_clocks(oldest).await {
             warn!(%error, "findings about clocks that hold for no record any more cannot be removed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Puts on record which suppressions have run out, within a minute.
+async fn tell_expired_suppressions(alerts: Arc<Alerts>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        match alerts.tell_expired_suppressions().await {
+            Ok(0) => {}
+            Ok(expired) => info!(expired, "suppressions have run out"),
+            Err(error) => warn!(%error, "the end of suppressions cannot be put on record"),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(60)) => {}

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use event::{AlertSeverity, Disposition, Effect, Entity, EntityKind, Micros};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
 use crate::row::{Columns as _, stored};
 use crate::{Actor, Page, Registry, StoreError, Write};
@@ -71,8 +73,12 @@ pub struct Alert {
     pub disposition: Disposition,
     /// The gravest effect of its detections.
     pub effect: Effect,
-    /// Proposed by effect and tier.
+    /// The severity in force: the one proposed, unless a person has set another.
     pub severity: AlertSeverity,
+    /// Proposed by effect and tier.
+    pub proposed: AlertSeverity,
+    /// Who has set the severity; `None` where the one proposed is in force.
+    pub severity_set: Option<SeveritySet>,
     /// Who has it in hand.
     pub assignee: Option<String>,
     /// The alert about the same, closed before this one.
@@ -89,6 +95,17 @@ pub struct Alert {
     pub detections: u64,
     /// Events in its detections.
     pub events: u64,
+}
+
+/// That a person has set an alert's severity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeveritySet {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Micros,
+    /// Why.
+    pub reason: String,
 }
 
 /// An alert to be kept, in state `new`.
@@ -121,8 +138,6 @@ pub struct AlertGrowth {
     pub events: u64,
     /// Correlation time of the latest event.
     pub last_at: Micros,
-    /// Its disposition, effect and severity from now on.
-    pub gravity: (Disposition, Effect, AlertSeverity),
 }
 
 /// What a person does to an alert.
@@ -136,6 +151,21 @@ pub struct AlertChange {
     pub assignee: Option<String>,
 }
 
+/// A step in the handling of an alert, to be noted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewStep<'a> {
+    /// What is done: see [`HistoryEntry::action`].
+    pub action: &'a str,
+    /// The state after it.
+    pub state: AlertState,
+    /// What it sets: see [`HistoryEntry::detail`].
+    pub detail: Option<&'a str>,
+    /// To how many alerts it is done at once: see [`HistoryEntry::together`].
+    pub together: Option<u64>,
+    /// What the person wrote.
+    pub comment: Option<&'a str>,
+}
+
 /// One step in the handling of an alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryEntry {
@@ -143,12 +173,26 @@ pub struct HistoryEntry {
     pub at: Micros,
     /// Who.
     pub actor: String,
-    /// What: `created`, `acknowledged`, `started`, `closed`, `commented`, `escalated`.
+    /// What: `created`, `escalated`, `acknowledged`, `started`, `assigned`, `released`,
+    /// `regraded`, `closed`, `reopened`, `commented`.
     pub action: String,
     /// The state after it.
     pub state: AlertState,
+    /// What the step set: to whom the alert was assigned, which severity, how it was closed.
+    pub detail: Option<String>,
+    /// How many alerts were closed by the same act, where it was one for many.
+    pub together: Option<u64>,
     /// What the person wrote.
     pub comment: Option<String>,
+}
+
+/// In whose hand an alert is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// In nobody's.
+    ToNobody,
+    /// In that person's, by name.
+    To(String),
 }
 
 /// Which alerts to list, newest first.
@@ -164,10 +208,42 @@ pub struct AlertFilter {
     pub entity: Option<Entity>,
     /// Only those with this severity.
     pub severity: Option<AlertSeverity>,
+    /// Only those in this hand.
+    pub assigned: Option<Assigned>,
+    /// Only those whose latest event is before this.
+    pub quiet_since: Option<Micros>,
     /// Only those with a smaller number.
     pub before: Option<u64>,
     /// How many at most.
     pub limit: u32,
+}
+
+const FILTERED: &str = "SELECT * FROM alerts
+    WHERE ($1 IS NULL OR state = $1) AND ($2 = 0 OR state <> 'closed')
+      AND ($3 IS NULL OR rule = $3) AND ($4 IS NULL OR entity = $4)
+      AND ($5 IS NULL OR severity = $5) AND ($6 IS NULL OR id < $6)
+      AND ($7 IS NULL OR assignee = $7) AND ($8 = 0 OR assignee IS NULL)
+      AND ($9 IS NULL OR last_at < $9)
+    ORDER BY id DESC LIMIT $10";
+
+/// The alerts that the filter names.
+fn filtered(filter: &AlertFilter) -> Query<'static, Sqlite, SqliteArguments> {
+    let (nobody, assignee) = match &filter.assigned {
+        None => (false, None),
+        Some(Assigned::ToNobody) => (true, None),
+        Some(Assigned::To(name)) => (false, Some(name.clone())),
+    };
+    sqlx::query(FILTERED)
+        .bind(filter.state.map(AlertState::name))
+        .bind(i64::from(filter.open))
+        .bind(filter.rule.clone())
+        .bind(filter.entity.as_ref().map(Entity::to_string))
+        .bind(filter.severity.map(AlertSeverity::name))
+        .bind(filter.before.map(stored))
+        .bind(assignee)
+        .bind(i64::from(nobody))
+        .bind(filter.quiet_since.map(|at| at.0))
+        .bind(i64::from(filter.limit))
 }
 
 impl Registry {
@@ -176,22 +252,7 @@ impl Registry {
     /// # Errors
     /// When the database fails.
     pub async fn alerts(&self, filter: &AlertFilter) -> Result<Page<Alert>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM alerts
-             WHERE ($1 IS NULL OR state = $1) AND ($2 = 0 OR state <> 'closed')
-               AND ($3 IS NULL OR rule = $3) AND ($4 IS NULL OR entity = $4)
-               AND ($5 IS NULL OR severity = $5) AND ($6 IS NULL OR id < $6)
-             ORDER BY id DESC LIMIT $7",
-        )
-        .bind(filter.state.map(AlertState::name))
-        .bind(i64::from(filter.open))
-        .bind(&filter.rule)
-        .bind(filter.entity.as_ref().map(Entity::to_string))
-        .bind(filter.severity.map(AlertSeverity::name))
-        .bind(filter.before.map(stored))
-        .bind(i64::from(filter.limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = filtered(filter).fetch_all(&self.readers).await?;
         let items = rows.iter().map(alert).collect::<Result<Vec<_>, _>>()?;
         let full = items.len() == filter.limit as usize;
         let next = items.last().filter(|_| full).map(|last| last.id.0);
@@ -282,15 +343,42 @@ impl Write<'_> {
         row.as_ref().map(alert).transpose()
     }
 
+    /// Alerts, newest first: at most as many as the filter says.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alerts(&mut self, filter: &AlertFilter) -> Result<Vec<Alert>, StoreError> {
+        let rows = filtered(filter).fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(alert).collect()
+    }
+
+    /// Counts an alert's detections and their events anew, which was not done while it was closed.
+    ///
+    /// # Errors
+    /// When the database fails, or there is no such alert.
+    pub async fn recount_alert(&mut self, id: AlertId) -> Result<Alert, StoreError> {
+        let row = sqlx::query(
+            "UPDATE alerts SET
+                 detections = (SELECT count(*) FROM detections WHERE alert = $1),
+                 events = (SELECT coalesce(sum(count), 0) FROM detections WHERE alert = $1),
+                 last_at = (SELECT coalesce(max(last_at), alerts.last_at) FROM detections WHERE alert = $1)
+             WHERE id = $1 RETURNING *",
+        )
+        .bind(stored(id.0))
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        alert(&row)
+    }
+
     /// Keeps a new alert, which follows the last closed one about the same.
     ///
     /// # Errors
     /// When the database fails, or one about the same is not closed.
     pub async fn create_alert(&mut self, new: &NewAlert) -> Result<Alert, StoreError> {
         let row = sqlx::query(
-            "INSERT INTO alerts (rule, entity, state, disposition, effect, severity, previous,
+            "INSERT INTO alerts (rule, entity, state, disposition, effect, severity, proposed, previous,
                  created_at, updated_at, first_at, last_at, detections, events)
-             VALUES ($1, $2, 'new', $3, $4, $5,
+             VALUES ($1, $2, 'new', $3, $4, $5, $5,
                  (SELECT max(id) FROM alerts WHERE rule = $1 AND entity = $2),
                  $6, $6, $7, $8, 1, $9)
              RETURNING *",
@@ -318,20 +406,40 @@ impl Write<'_> {
         id: AlertId,
         growth: &AlertGrowth,
     ) -> Result<(), StoreError> {
-        let (disposition, effect, severity) = growth.gravity;
         sqlx::query(
             "UPDATE alerts SET detections = detections + $2, events = events + $3,
-                 last_at = CASE WHEN last_at < $4 THEN $4 ELSE last_at END,
-                 disposition = $5, effect = $6, severity = $7, updated_at = $8
+                 last_at = CASE WHEN last_at < $4 THEN $4 ELSE last_at END, updated_at = $5
              WHERE id = $1",
         )
         .bind(stored(id.0))
         .bind(stored(growth.detections))
         .bind(stored(growth.events))
         .bind(growth.last_at.0)
-        .bind(disposition.name())
-        .bind(effect.name())
-        .bind(severity.name())
+        .bind(self.now.0)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Writes how grave an alert is: disposition, effect, severities, and who has set the one in force.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grade_alert(&mut self, alert: &Alert) -> Result<(), StoreError> {
+        let set = alert.severity_set.as_ref();
+        sqlx::query(
+            "UPDATE alerts SET disposition = $2, effect = $3, severity = $4, proposed = $5,
+                 severity_set_by = $6, severity_set_at = $7, severity_reason = $8, updated_at = $9
+             WHERE id = $1",
+        )
+        .bind(stored(alert.id.0))
+        .bind(alert.disposition.name())
+        .bind(alert.effect.name())
+        .bind(alert.severity.name())
+        .bind(alert.proposed.name())
+        .bind(set.map(|set| set.by.as_str()))
+        .bind(set.map(|set| set.at.0))
+        .bind(set.map(|set| set.reason.as_str()))
         .bind(self.now.0)
         .execute(&mut *self.transaction)
         .await?;
@@ -368,20 +476,20 @@ impl Write<'_> {
         &mut self,
         id: AlertId,
         by: &Actor,
-        action: &str,
-        state: AlertState,
-        comment: Option<&str>,
+        step: NewStep<'_>,
     ) -> Result<u64, StoreError> {
         let row = sqlx::query(
-            "INSERT INTO alert_history (alert, at, actor, action, state, comment)
-             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            "INSERT INTO alert_history (alert, at, actor, action, state, detail, together, comment)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
         )
         .bind(stored(id.0))
         .bind(self.now.0)
         .bind(&by.name)
-        .bind(action)
-        .bind(state.name())
-        .bind(comment)
+        .bind(step.action)
+        .bind(step.state.name())
+        .bind(step.detail)
+        .bind(step.together.map(stored))
+        .bind(step.comment)
         .fetch_one(&mut *self.transaction)
         .await?;
         row.number("id")
@@ -414,6 +522,8 @@ fn alert(row: &SqliteRow) -> Result<Alert, StoreError> {
         disposition: row.word("disposition", Disposition::from_name)?,
         effect: row.word("effect", Effect::from_name)?,
         severity: row.word("severity", AlertSeverity::from_name)?,
+        proposed: row.word("proposed", AlertSeverity::from_name)?,
+        severity_set: severity_set(row)?,
         assignee: row.column("assignee")?,
         previous: row
             .column::<Option<i64>>("previous")?
@@ -427,12 +537,26 @@ fn alert(row: &SqliteRow) -> Result<Alert, StoreError> {
     })
 }
 
+fn severity_set(row: &SqliteRow) -> Result<Option<SeveritySet>, StoreError> {
+    let by: Option<String> = row.column("severity_set_by")?;
+    let at = row.at_if_any("severity_set_at")?;
+    let reason: Option<String> = row.column("severity_reason")?;
+    let set = by.zip(at).map(|(by, at)| SeveritySet {
+        by,
+        at,
+        reason: reason.unwrap_or_default(),
+    });
+    Ok(set)
+}
+
 fn history_entry(row: &SqliteRow) -> Result<HistoryEntry, StoreError> {
     Ok(HistoryEntry {
         at: row.at("at")?,
         actor: row.text("actor")?,
         action: row.text("action")?,
         state: row.word("state", AlertState::from_name)?,
+        detail: row.column("detail")?,
+        together: row.number_if_any("together")?,
         comment: row.column("comment")?,
     })
 }

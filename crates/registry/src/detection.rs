@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Sqlite};
 use crate::row::{Columns as _, json_text, stored};
 use crate::{AlertId, Page, Registry, StoreError, Write};
 
-/// Rows in one statement: 17 columns each, far below SQLite's 32 766 parameters.
+/// Rows in one statement: 18 columns each, far below SQLite's 32 766 parameters.
 const ROWS_PER_STATEMENT: usize = 500;
 
 /// A detection as kept.
@@ -20,6 +20,10 @@ pub struct StoredDetection {
     pub number: u64,
     /// The alert that it belongs to, if its disposition made one.
     pub alert: Option<AlertId>,
+    /// The suppression that keeps it from making one.
+    pub suppressed_by: Option<u64>,
+    /// Correlation time of the event that completed it: its episode does not move it.
+    pub fired_at: Micros,
     /// When it was stored.
     pub stored_at: Micros,
     /// What the detector gave, as last updated.
@@ -45,6 +49,8 @@ pub struct DetectionUpdate {
 pub struct DetectionChanged {
     /// The alert that it belongs to.
     pub alert: Option<AlertId>,
+    /// The suppression that keeps it from making one.
+    pub suppressed_by: Option<u64>,
     /// Events that it gained.
     pub events_added: u64,
 }
@@ -60,6 +66,8 @@ pub struct DetectionFilter {
     pub entity: Option<Entity>,
     /// Only those of this alert.
     pub alert: Option<AlertId>,
+    /// Only those that this suppression keeps from making an alert.
+    pub suppressed_by: Option<u64>,
     /// Only those whose last event is not before this.
     pub from: Option<Micros>,
     /// Only those whose last event is before this.
@@ -88,7 +96,8 @@ pub struct DetectionSummary {
 }
 
 impl Registry {
-    /// Detections of a disposition whose latest event lies in `from..to`, summed by rule and entity, most events first.
+    /// Detections of a disposition whose latest event lies in `from..to`, summed by rule and entity, most events first; those that are
+    /// suppressed are left out.
     ///
     /// # Errors
     /// When the database fails.
@@ -103,6 +112,7 @@ impl Registry {
             "SELECT rule, entity_kind, entity_name, count(*) AS detections, sum(count) AS events,
                     min(first_at) AS first_at, max(last_at) AS last_at
              FROM detections WHERE disposition = $1 AND last_at >= $2 AND last_at < $3
+               AND suppressed_by IS NULL
              GROUP BY rule, entity_kind, entity_name ORDER BY events DESC, rule LIMIT $4",
         )
         .bind(disposition.name())
@@ -138,7 +148,8 @@ impl Registry {
                AND ($3 IS NULL OR (entity_kind = $3 AND entity_name = $4))
                AND ($5 IS NULL OR alert = $5) AND ($6 IS NULL OR last_at >= $6)
                AND ($7 IS NULL OR last_at < $7) AND ($8 IS NULL OR number < $8)
-             ORDER BY number DESC LIMIT $9",
+               AND ($9 IS NULL OR suppressed_by = $9)
+             ORDER BY number DESC LIMIT $10",
         )
         .bind(&filter.rule)
         .bind(filter.disposition.map(Disposition::name))
@@ -148,6 +159,7 @@ impl Registry {
         .bind(filter.from.map(|at| at.0))
         .bind(filter.to.map(|at| at.0))
         .bind(filter.before.map(stored))
+        .bind(filter.suppressed_by.map(stored))
         .bind(i64::from(filter.limit))
         .fetch_all(&self.readers)
         .await?;
@@ -171,6 +183,18 @@ impl Registry {
 }
 
 impl Write<'_> {
+    /// The detection with that identity.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn detection(&mut self, id: &str) -> Result<Option<StoredDetection>, StoreError> {
+        let row = sqlx::query("SELECT * FROM detections WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut *self.transaction)
+            .await?;
+        row.as_ref().map(detection).transpose()
+    }
+
     /// Stores those detections that are not yet stored, and gives their identities.
     ///
     /// # Errors
@@ -193,7 +217,7 @@ impl Write<'_> {
     fn insertion(&self, detections: &[Detection]) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new(
             "INSERT INTO detections (id, rule, rules_version, group_key, entity_kind, entity_name,
-                 disposition, effect, seq, first_at, last_at, count, evidence, query, facts, stored_at) ",
+                 disposition, effect, seq, first_at, last_at, fired_at, count, evidence, query, facts, stored_at) ",
         );
         query.push_values(detections, |mut row, detection| {
             let entity = detection.entity.as_ref();
@@ -207,6 +231,8 @@ impl Write<'_> {
                 .push_bind(detection.effect.name())
                 .push_bind(stored(detection.seq.0))
                 .push_bind(detection.first_at.0)
+                .push_bind(detection.last_at.0)
+                // Told at the firing, its latest event is the one that completed it.
                 .push_bind(detection.last_at.0)
                 .push_bind(stored(detection.count))
                 .push_bind(json_text(&detection.evidence))
@@ -228,7 +254,7 @@ impl Write<'_> {
         &mut self,
         update: &DetectionUpdate,
     ) -> Result<Option<DetectionChanged>, StoreError> {
-        let row = sqlx::query("SELECT count, alert FROM detections WHERE id = $1")
+        let row = sqlx::query("SELECT count, alert, suppressed_by FROM detections WHERE id = $1")
             .bind(&*update.id)
             .fetch_optional(&mut *self.transaction)
             .await?;
@@ -236,6 +262,7 @@ impl Write<'_> {
             return Ok(None);
         };
         let alert = row.column::<Option<i64>>("alert")?.and_then(AlertId::read);
+        let suppressed_by = row.number_if_any("suppressed_by")?;
         let events_added = update.count.saturating_sub(row.number("count")?);
         if events_added > 0 {
             sqlx::query(
@@ -250,6 +277,7 @@ impl Write<'_> {
         }
         Ok(Some(DetectionChanged {
             alert,
+            suppressed_by,
             events_added,
         }))
     }
@@ -272,6 +300,8 @@ fn detection(row: &SqliteRow) -> Result<StoredDetection, StoreError> {
     Ok(StoredDetection {
         number: row.number("number")?,
         alert: row.column::<Option<i64>>("alert")?.and_then(AlertId::read),
+        suppressed_by: row.number_if_any("suppressed_by")?,
+        fired_at: row.at("fired_at")?,
         stored_at: row.at("stored_at")?,
         detection: Detection {
             id: row.text("id")?.into(),
@@ -292,7 +322,7 @@ fn detection(row: &SqliteRow) -> Result<StoredDetection, StoreError> {
     })
 }
 
-fn entity(row: &SqliteRow) -> Result<Option<Entity>, StoreError> {
+pub(crate) fn entity(row: &SqliteRow) -> Result<Option<Entity>, StoreError> {
     let kind = row.word_if_any("entity_kind", EntityKind::from_name)?;
     let name: Option<String> = row.column("entity_name")?;
     Ok(kind.zip(name).map(|(kind, name)| Entity {

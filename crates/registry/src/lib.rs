@@ -1,5 +1,5 @@
-//! The control-plane store: access tokens, sources, their clocks and what is set for their senders, detections, alerts, the outbox of
-//! notifications, overrides and exceptions of rules, saved searches and what was searched for. SQLite in one file, `registry.sqlite`, through [`Registry`].
+//! The control-plane store: access tokens, people, sources, their clocks and what is set for their senders, detections, alerts,
+//! suppressions, the outbox of notifications, overrides and exceptions of rules, saved searches and what was searched for. SQLite in one file, `registry.sqlite`, through [`Registry`].
 //!
 //! Single changes are methods of [`Registry`]; changes that belong together go through one [`Write`] transaction.
 //! Who authenticates and who is told about a change of an alert is decided elsewhere: this crate only keeps.
@@ -34,6 +34,8 @@ mod device_clock;
 mod error;
 mod migrations;
 mod outbox;
+mod person;
+mod risk;
 mod row;
 mod rule;
 mod saved_search;
@@ -42,13 +44,14 @@ mod sender;
 mod source;
 mod source_tracker;
 mod store;
+mod suppression;
 mod token;
 mod write;
 
 pub use actor::Actor;
 pub use alert::{
-    Alert, AlertChange, AlertFilter, AlertGrowth, AlertId, AlertState, HistoryEntry, NewAlert,
-    Resolution,
+    Alert, AlertChange, AlertFilter, AlertGrowth, AlertId, AlertState, Assigned, HistoryEntry,
+    NewAlert, NewStep, Resolution, SeveritySet,
 };
 pub use audit::{AuditSink, HandOverError, PendingAudit, SinkError, SinkFuture};
 pub use detection::{
@@ -57,6 +60,8 @@ pub use detection::{
 pub use device_clock::DeviceClock;
 pub use error::{OpenError, StoreError};
 pub use outbox::{NewOutboxItem, OutboxCounts, OutboxItem, OutboxState};
+pub use person::{Contact, Person, PersonError, PersonText, Removed, RemovedPerson};
+pub use risk::{RiskStep, RiskyDetection};
 pub use rule::{NewRuleException, RuleException, RuleOverride};
 pub use saved_search::{Rights, SavedSearch, SavedSearchError, SearchText};
 pub use search_history::{PastSearch, SearchDone};
@@ -64,6 +69,7 @@ pub use sender::SenderSettings;
 pub use source::{Source, SourceFilter};
 pub use source_tracker::{SourceChanges, SourceLimits, SourceTracker};
 pub use store::{PrunedRows, Registry};
+pub use suppression::{NewSuppression, Suppression, SuppressionState, Suppressions};
 pub use token::{CreatedToken, NewToken, Principal, Role, Secret, Token, TokenError};
 pub use write::Write;
 

@@ -20,6 +20,31 @@ const STEPS: &[(i64, &str, &str)] = &[
         "searches",
         include_str!("../migrations/sqlite/0003_searches.sql"),
     ),
+    (
+        4,
+        "people",
+        include_str!("../migrations/sqlite/0004_people.sql"),
+    ),
+    (
+        5,
+        "handling",
+        include_str!("../migrations/sqlite/0005_handling.sql"),
+    ),
+    (
+        6,
+        "suppressions",
+        include_str!("../migrations/sqlite/0006_suppressions.sql"),
+    ),
+    (
+        7,
+        "severity",
+        include_str!("../migrations/sqlite/0007_severity.sql"),
+    ),
+    (
+        8,
+        "risk",
+        include_str!("../migrations/sqlite/0008_risk.sql"),
+    ),
 ];
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.

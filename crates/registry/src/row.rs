@@ -23,6 +23,15 @@ pub(crate) trait Columns {
         u64::try_from(stored).map_err(|_| damaged(name, &stored))
     }
 
+    fn number_if_any(&self, name: &'static str) -> Result<Option<u64>, StoreError> {
+        let Some(stored) = self.column::<Option<i64>>(name)? else {
+            return Ok(None);
+        };
+        u64::try_from(stored)
+            .map(Some)
+            .map_err(|_| damaged(name, &stored))
+    }
+
     fn seq(&self, name: &'static str) -> Result<Seq, StoreError> {
         self.number(name).map(Seq)
     }

@@ -99,6 +99,9 @@ impl<'r> Write<'r> {
             .execute(&mut *self.transaction)
             .await?
             .rows_affected();
+        if detections > 0 {
+            self.prune_risk_steps().await?;
+        }
         Ok(PrunedRows { detections, outbox })
     }
 

@@ -1,4 +1,4 @@
-//! The HTTP port: search, live tail, rules, detections, alerts, sources, losses, tokens, metrics, health.
+//! The HTTP port: search, live tail, rules, detections, alerts, people, sources, losses, tokens, metrics, health.
 //!
 //! [`routes`] makes a router of what the binary hands in ([`Parts`]) and mounts the routers of others (input over HTTP
 //! is `ingest`'s); [`HttpServer`] serves it. Answers are JSON; what goes wrong is `application/problem+json` with a
@@ -30,6 +30,7 @@ mod connections;
 mod csv;
 mod elastic;
 mod entity_history;
+mod evidence_query;
 mod export_format;
 mod export_pages;
 mod extract;

@@ -1,5 +1,7 @@
 //! What the routes answer, over a real journal, index and registry.
 
+#[path = "api/alerts.rs"]
+mod alerts;
 #[path = "api/around.rs"]
 mod around;
 mod asking;
@@ -11,8 +13,12 @@ mod export;
 #[path = "api/investigation.rs"]
 mod investigation;
 mod node;
+#[path = "api/people.rs"]
+mod people;
 #[path = "api/saved_searches.rs"]
 mod saved_searches;
+#[path = "api/suppressions.rs"]
+mod suppressions;
 #[path = "api/tail.rs"]
 mod tail;
 
@@ -727,65 +733,6 @@ async fn words_are_not_found_in_records_of_searches_unless_these_are_meant() {
         r#"{"nhatky":"audit","actor":"x","action":"search","object":"invalid","allowed":true}"#,
     ]);
     assert_eq!(total("invalid").await, Some(2));
-}
-
-#[tokio::test]
-async fn an_alert_is_seen_taken_and_closed() {
-    let node = Node::start().await;
-    node.alerts
-        .apply(&[detection("login-failures-account", "root")], &[])
-        .await
-        .expect("an alert");
-    let (_, list) = node.get("/api/v1/alerts?open=true&entity=user:root").await;
-    let id = list["items"][0]["id"].as_u64().expect("an alert");
-    let (_, shown) = node.get(&format!("/api/v1/alerts/{id}")).await;
-    assert_eq!(shown["alert"]["state"], "new", "{shown}");
-    assert_eq!(shown["evidence"], json!([1, 10]));
-    let (_, alert) = node
-        .send(
-            "POST",
-            &format!("/api/v1/alerts/{id}/ack"),
-            &json!({"comment": "looking"}),
-        )
-        .await;
-    assert_eq!(alert["state"], "acknowledged", "{alert}");
-    let (status, _) = node
-        .send(
-            "POST",
-            &format!("/api/v1/alerts/{id}/comments"),
-            &json!({"comment": "a test"}),
-        )
-        .await;
-    assert_eq!(status, StatusCode::NO_CONTENT);
-    let close = format!("/api/v1/alerts/{id}/close");
-    let (status, problem) = node
-        .send("POST", &close, &json!({"resolution": "bored"}))
-        .await;
-    assert_eq!(
-        (status, &problem["field"]),
-        (StatusCode::BAD_REQUEST, &json!("resolution"))
-    );
-    let (_, alert) = node
-        .send("POST", &close, &json!({"resolution": "false_positive"}))
-        .await;
-    assert_eq!(alert["state"], "closed", "{alert}");
-    let (status, problem) = node
-        .send("POST", &close, &json!({"resolution": "resolved"}))
-        .await;
-    assert_eq!(
-        (status, &problem["type"]),
-        (StatusCode::CONFLICT, &json!("urn:nhatky:problem:state"))
-    );
-    let (_, list) = node.get("/api/v1/alerts?open=true").await;
-    assert_eq!(list["items"], json!([]));
-    let (_, detections) = node
-        .get("/api/v1/detections?rule=login-failures-account")
-        .await;
-    let of = detections["items"][0]["id"].as_str().expect("a detection");
-    assert_eq!(
-        node.get(&format!("/api/v1/detections/{of}")).await.0,
-        StatusCode::OK
-    );
 }
 
 #[tokio::test]

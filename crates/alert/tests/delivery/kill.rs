@@ -23,8 +23,8 @@ fn config(url: &str) -> AlertConfig {
     let webhook = serde_json::json!({"name": "chat", "url": url, "allow_loopback": true, "per_hour_max": 1000});
     let webhook = serde_json::from_value(webhook).expect("a webhook");
     AlertConfig {
-        base_url: None,
         webhooks: vec![webhook],
+        ..AlertConfig::default()
     }
 }
 

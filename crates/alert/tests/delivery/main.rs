@@ -55,6 +55,7 @@ fn config(url: &str) -> AlertConfig {
     AlertConfig {
         base_url: Some("https://logs.example/".to_owned()),
         webhooks: vec![serde_json::from_value(webhook).expect("a webhook")],
+        ..AlertConfig::default()
     }
 }
 

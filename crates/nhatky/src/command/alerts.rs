@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::listing::{self, Column, List, Show};
 use super::search::{event_row, events_table};
-use crate::cli::{Alerts, Listing};
+use crate::cli::{Alerts, CloseMany, Listing};
 use crate::client::Client;
 use crate::output;
 use crate::terminal::{self, cell, severity_cell};
@@ -17,19 +17,37 @@ const COLUMNS: &[Column] = &[
     Column("column.state", "/state", Show::State),
     Column("column.rule", "/rule", Show::Plain),
     Column("column.entity", "/entity/name", Show::Plain),
+    Column("column.assignee", "/assignee", Show::Plain),
     Column("column.count", "/events", Show::Plain),
     Column("column.first", "/first_at", Show::Time),
     Column("column.last", "/last_at", Show::Time),
 ];
 
+/// The detections that an alert about risk is made of.
+const STORY: &[Column] = &[
+    Column("column.time", "/at", Show::Time),
+    Column("column.rule", "/rule", Show::Plain),
+    Column("column.points", "/points", Show::Plain),
+];
+
 pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
     match command {
-        Alerts::List { listing, all } => {
-            let query = if all {
-                Vec::new()
-            } else {
-                vec![("open", "true")]
-            };
+        Alerts::List {
+            listing,
+            all,
+            assignee,
+            unassigned,
+        } => {
+            let mut query = Vec::new();
+            if !all {
+                query.push(("open", "true"));
+            }
+            if let Some(name) = &assignee {
+                query.push(("assignee", name));
+            }
+            if unassigned {
+                query.push(("unassigned", "true"));
+            }
             let list = List {
                 path: "/api/v1/alerts",
                 query,
@@ -56,7 +74,70 @@ pub(crate) async fn run(command: Alerts, texts: &Texts) -> Result<()> {
             listing::act(&place, &format!("/api/v1/alerts/{id}/close"), &body).await?;
             output::note(&texts.say("alert.closed", &[("id", &id), ("resolution", &resolution)]))
         }
+        Alerts::CloseMany(args) => close_many(&args, texts).await,
+        Alerts::Reopen { place, id, reason } => {
+            let body = json!({ "reason": reason });
+            listing::act(&place, &format!("/api/v1/alerts/{id}/reopen"), &body).await?;
+            output::note(&texts.say("alert.reopened", &[("id", &id)]))
+        }
+        Alerts::Assign {
+            place,
+            id,
+            name,
+            comment,
+        } => {
+            let body = json!({ "assignee": name, "comment": comment });
+            let path = format!("/api/v1/alerts/{id}/assign");
+            let alert = listing::act(&place, &path, &body).await?;
+            let name = terminal::harmless(alert["assignee"].as_str().unwrap_or_default());
+            output::note(&texts.say("alert.assigned", &[("id", &id), ("name", &name)]))
+        }
+        Alerts::Severity {
+            place,
+            id,
+            level,
+            reason,
+        } => {
+            let body = json!({ "severity": level, "reason": reason });
+            listing::act(&place, &format!("/api/v1/alerts/{id}/severity"), &body).await?;
+            let level = texts.word("severity", &level);
+            output::note(&texts.say("alert.regraded", &[("id", &id), ("level", &level)]))
+        }
+        Alerts::Release { place, id } => {
+            listing::act(&place, &format!("/api/v1/alerts/{id}/release"), &json!({})).await?;
+            output::note(&texts.say("alert.released", &[("id", &id)]))
+        }
     }
+}
+
+/// Shows what would be closed, or closes what was shown.
+async fn close_many(args: &CloseMany, texts: &Texts) -> Result<()> {
+    let mut body = json!({
+        "resolution": args.resolution, "comment": args.comment, "confirm": args.confirm,
+    });
+    if args.ids.is_empty() {
+        body["filter"] = json!({
+            "rule": args.rule, "entity": args.entity, "state": args.state,
+            "severity": args.severity, "before": args.before,
+        });
+    } else {
+        body["ids"] = json!(args.ids);
+    }
+    let reply = listing::act(&args.place, "/api/v1/alerts/close", &body).await?;
+    if output::as_json(args.json) {
+        return output::json(&reply);
+    }
+    let count = reply["count"].as_u64().unwrap_or_default();
+    if reply["closed"] == true {
+        return output::note(&texts.say("alert.closed_many", &[("count", &count)]));
+    }
+    let first = reply["first"].as_array().map(Vec::as_slice);
+    listing::table(first.unwrap_or_default(), COLUMNS, texts)?;
+    let confirm = terminal::harmless(reply["confirm"].as_str().unwrap_or_default());
+    output::note(&texts.say(
+        "alert.close_many",
+        &[("count", &count), ("confirm", &confirm)],
+    ))
 }
 
 async fn show(listing: &Listing, id: i64, texts: &Texts) -> Result<()> {
@@ -81,16 +162,8 @@ const EVIDENCE_SHOWN: usize = 10;
 async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
     let alert = &page["alert"];
     let word = |value: &Value| terminal::harmless(value.as_str().unwrap_or_default());
-    let rule = client
-        .get(&format!("/api/v1/rules/{}", word(&alert["rule"])), &[])
-        .await?;
-    let facts = &page["detections"][0]["facts"];
-    let told = |name: &str| {
-        terminal::harmless(&filled(
-            &rule["texts"][texts.language().code()][name],
-            facts,
-        ))
-    };
+    let language = texts.language().code();
+    let told = |name: &str| word(&page["texts"][language][name]);
     let severity = word(&alert["severity"]);
     let mut table = terminal::table(vec![texts.say("column.id", &[]), alert["id"].to_string()]);
     let mut row = |key: &str, value: comfy_table::Cell| {
@@ -100,6 +173,7 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
         "column.severity",
         severity_cell(&severity, &texts.word("severity", &severity)),
     );
+    row("column.why", cell(&why(page, language)));
     row(
         "column.state",
         cell(&texts.word("state", &word(&alert["state"]))),
@@ -108,6 +182,7 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
     row("column.detail", cell(&told("detail")));
     row("column.todo", cell(&told("runbook")));
     row("column.entity", cell(&word(&alert["entity"]["name"])));
+    row("column.assignee", cell(&word(&alert["assignee"])));
     row("column.count", cell(&alert["events"].to_string()));
     row(
         "column.first",
@@ -117,8 +192,12 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
         "column.last",
         cell(&terminal::local_time(&word(&alert["last_at"]))),
     );
-    row("column.query", cell(&word(&page["query"])));
+    row("column.query", cell(&word(&page["evidence_query"])));
     output::line(&table.trim_fmt())?;
+    if let Some(story) = page["story"].as_array() {
+        output::line("")?;
+        listing::table(story, STORY, texts)?;
+    }
     let mut events = events_table(texts);
     let seqs = page["evidence"]
         .as_array()
@@ -133,11 +212,18 @@ async fn print(client: &Client, page: &Value, texts: &Texts) -> Result<()> {
     output::line(&format!("\n{}", events.trim_fmt()))
 }
 
-/// The text with each `{field}` replaced by the detection's fact of that name.
-fn filled(text: &Value, facts: &Value) -> String {
-    let mut filled = text.as_str().unwrap_or_default().to_owned();
-    for (name, value) in facts.as_object().into_iter().flatten() {
-        filled = filled.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());
+/// Why the severity is proposed, and who has set another and why.
+fn why(page: &Value, language: &str) -> String {
+    let severity = &page["severity"];
+    let mut why = severity["reason"][language]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    if let (Some(by), Some(reason)) = (
+        severity["set"]["by"].as_str(),
+        severity["set"]["reason"].as_str(),
+    ) {
+        why.push_str(&format!("; {by}: {reason}"));
     }
-    filled
+    terminal::harmless(&why)
 }

@@ -24,6 +24,10 @@ pub(crate) enum Show {
     Severity,
     State,
     Clocks,
+    Contacts,
+    Entities,
+    Facts,
+    Points,
 }
 
 /// What is listed.
@@ -51,13 +55,17 @@ async fn print(client: &Client, json: bool, list: &List<'_>, texts: &Texts) -> R
     if items.is_empty() {
         return output::note(&texts.say(list.none, &[]));
     }
-    let header = list
-        .columns
+    table(&items, list.columns, texts)
+}
+
+/// Prints items as a table.
+pub(crate) fn table(items: &[Value], columns: &[Column], texts: &Texts) -> Result<()> {
+    let header = columns
         .iter()
         .map(|Column(head, _, _)| texts.say(head, &[]))
         .collect();
     let mut table = terminal::table(header);
-    table.add_rows(items.iter().map(|item| row(item, list.columns, texts)));
+    table.add_rows(items.iter().map(|item| row(item, columns, texts)));
     output::line(&table.trim_fmt())
 }
 
@@ -89,6 +97,10 @@ fn row(item: &Value, columns: &[Column], texts: &Texts) -> Vec<comfy_table::Cell
             Show::Severity => severity_cell(&text, &texts.word("severity", &text)),
             Show::State => cell(&texts.word("state", &text)),
             Show::Clocks => cell(&clocks(item.pointer(pointer), texts)),
+            Show::Contacts => cell(&contacts(item.pointer(pointer))),
+            Show::Entities => cell(&entities(item.pointer(pointer))),
+            Show::Facts => cell(&facts(item.pointer(pointer))),
+            Show::Points => cell(&points(item.pointer(pointer))),
         }
     };
     columns.iter().map(shown).collect()
@@ -110,6 +122,35 @@ fn clocks(findings: Option<&Value>, texts: &Texts) -> String {
         )
     });
     off.collect::<Vec<_>>().join(", ")
+}
+
+/// How somebody is reached, first what is to be tried first.
+fn contacts(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_array).into_iter().flatten();
+    let each =
+        given.map(|contact| format!("{} {}", plain(&contact["kind"]), plain(&contact["value"])));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Each as `KIND:NAME`.
+fn entities(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_array).into_iter().flatten();
+    let each = given.map(|entity| format!("{}:{}", plain(&entity["kind"]), plain(&entity["name"])));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Each as `FIELD=VALUE`.
+fn facts(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_object).into_iter().flatten();
+    let each = given.map(|(field, value)| format!("{field}={}", plain(value)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// What each rule adds, most first.
+fn points(given: Option<&Value>) -> String {
+    let given = given.and_then(Value::as_array).into_iter().flatten();
+    let each = given.map(|rule| format!("{} {}", plain(&rule["rule"]), plain(&rule["points"])));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn plain(value: &Value) -> String {

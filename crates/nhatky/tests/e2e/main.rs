@@ -1,5 +1,6 @@
 //! End to end: the real binary, real sockets, real senders, real files.
 
+mod alerts;
 mod bad_input;
 mod clock;
 mod coach;

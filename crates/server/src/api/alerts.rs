@@ -1,20 +1,22 @@
 //! What people handle.
 
-use alert::{AlertView, TransitionError};
+use alert::AlertView;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use event::AlertSeverity;
-use registry::{Alert, AlertFilter, AlertId, AlertState, Resolution};
-use serde::Deserialize;
+use event::{AlertSeverity, Detection};
+use registry::{Alert, AlertFilter, AlertId, AlertState, Assigned};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::List;
-use crate::access::{MayChange, MayRead};
+use super::rules::TextsReply;
+use super::severity_text::SeverityReply;
+use super::{List, alert_text};
+use crate::access::MayRead;
 use crate::app::App;
-use crate::extract::{Body, Params, Segment};
+use crate::evidence_query;
+use crate::extract::{Params, Segment};
 use crate::problem::{Problem, ProblemBody};
-use crate::question::limit;
+use crate::question::{context, limit};
 
 /// Which alerts.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -31,29 +33,14 @@ pub(crate) struct AlertParams {
     entity: Option<String>,
     /// Only those of this severity: `low`, `medium`, `high` or `urgent`.
     severity: Option<String>,
+    /// Only those in this person's hand: their name, or an account of theirs.
+    assignee: Option<String>,
+    /// Only those in nobody's hand.
+    unassigned: bool,
     /// How many at most: 100 when left out, 1000 at most.
     limit: Option<usize>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
-}
-
-/// What is said when an alert is changed.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Note {
-    /// For those who read it later.
-    comment: Option<String>,
-}
-
-/// How an alert ends.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Closing {
-    /// `resolved`, `false_positive`, `accepted` or `duplicate`.
-    resolution: String,
-    /// For those who read it later.
-    #[serde(default)]
-    comment: Option<String>,
 }
 
 /// Lists alerts, newest first.
@@ -85,6 +72,8 @@ pub(crate) async fn alerts(
             AlertSeverity::ALL,
             AlertSeverity::from_name,
         )?,
+        assigned: assigned(&app, params.assignee, params.unassigned).await?,
+        quiet_since: None,
         before: super::numeric_cursor(params.cursor.as_deref())?,
         limit: u32::try_from(limit(params.limit, 100, 1000)?).unwrap_or(u32::MAX),
     };
@@ -92,11 +81,27 @@ pub(crate) async fn alerts(
     Ok(Json(super::list(page)))
 }
 
+/// An alert with all that a person needs to judge it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AlertReply {
+    /// The alert, its history, detections, evidence and notifications; of one about risk, the `story` in order of time.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    view: AlertView,
+    /// How grave it is, and why.
+    severity: SeverityReply,
+    /// Finds the evidence: the rule's query with the values of the key, in the span of time of its detections; empty where there is
+    /// none.
+    evidence_query: String,
+    /// What happened and what to do; `null` where the rule is gone meanwhile.
+    texts: Option<TextsReply>,
+}
+
 /// Shows an alert with its history and evidence.
 #[utoipa::path(
     get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id" = u64, Path, description = "Its number")),
     responses(
-        (status = 200, body = Object),
+        (status = 200, body = AlertReply),
         (status = 404, body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -104,126 +109,39 @@ pub(crate) async fn alert(
     State(app): State<App>,
     _: MayRead,
     Segment(id): Segment<u64>,
-) -> Result<Json<AlertView>, Problem> {
+) -> Result<Json<AlertReply>, Problem> {
     let found = app.parts.alerts.show(AlertId(id)).await?;
-    let found = found.ok_or_else(|| Problem::not_found(format!("there is no alert {id}")));
-    found.map(Json)
+    let view = found.ok_or_else(|| Problem::not_found(format!("there is no alert {id}")))?;
+    let detections: Vec<&Detection> = view
+        .detections
+        .iter()
+        .map(|stored| &stored.detection)
+        .collect();
+    Ok(Json(AlertReply {
+        severity: SeverityReply::of(&view.alert),
+        evidence_query: evidence_query::of(&detections, &context(&app)),
+        texts: alert_text::texts(&view, &app.parts.vitals.rules()),
+        view,
+    }))
 }
 
-/// Says that somebody has seen an alert and has it in hand.
-#[utoipa::path(
-    post, path = "/api/v1/alerts/{id}/ack", tag = "alerts", request_body = Note,
-    params(("id" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = Object),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow it", body = ProblemBody, content_type = "application/problem+json"),
-    )
-)]
-pub(crate) async fn acknowledge(
-    State(app): State<App>,
-    MayChange(actor): MayChange,
-    Segment(id): Segment<u64>,
-    Body(note): Body<Note>,
-) -> Result<Json<Alert>, Problem> {
-    let changing =
-        app.parts
-            .alerts
-            .acknowledge(&actor, AlertId(id), written(note.comment.as_deref()));
-    Ok(Json(changing.await?))
-}
-
-/// Says that somebody works on an alert.
-#[utoipa::path(
-    post, path = "/api/v1/alerts/{id}/start", tag = "alerts", request_body = Note,
-    params(("id" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = Object),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow it", body = ProblemBody, content_type = "application/problem+json"),
-    )
-)]
-pub(crate) async fn start(
-    State(app): State<App>,
-    MayChange(actor): MayChange,
-    Segment(id): Segment<u64>,
-    Body(note): Body<Note>,
-) -> Result<Json<Alert>, Problem> {
-    let changing = app
-        .parts
-        .alerts
-        .start(&actor, AlertId(id), written(note.comment.as_deref()));
-    Ok(Json(changing.await?))
-}
-
-/// Closes an alert.
-#[utoipa::path(
-    post, path = "/api/v1/alerts/{id}/close", tag = "alerts", request_body = Closing,
-    params(("id" = u64, Path, description = "Its number")),
-    responses(
-        (status = 200, body = Object),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "It is closed", body = ProblemBody, content_type = "application/problem+json"),
-    )
-)]
-pub(crate) async fn close(
-    State(app): State<App>,
-    MayChange(actor): MayChange,
-    Segment(id): Segment<u64>,
-    Body(closing): Body<Closing>,
-) -> Result<Json<Alert>, Problem> {
-    let resolution = super::word(
-        "resolution",
-        Some(&closing.resolution),
-        Resolution::ALL,
-        Resolution::from_name,
-    )?;
-    let resolution = resolution.ok_or_else(|| Problem::field("resolution", "say how it ended"))?;
-    let comment = written(closing.comment.as_deref());
-    let changing = app
-        .parts
-        .alerts
-        .close(&actor, AlertId(id), resolution, comment);
-    Ok(Json(changing.await?))
-}
-
-/// Adds a comment to an alert.
-#[utoipa::path(
-    post, path = "/api/v1/alerts/{id}/comments", tag = "alerts", request_body = Note,
-    params(("id" = u64, Path, description = "Its number")),
-    responses(
-        (status = 204),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-    )
-)]
-pub(crate) async fn comment(
-    State(app): State<App>,
-    MayChange(actor): MayChange,
-    Segment(id): Segment<u64>,
-    Body(note): Body<Note>,
-) -> Result<StatusCode, Problem> {
-    let comment = note.comment.as_deref().unwrap_or_default();
-    app.parts
-        .alerts
-        .comment(&actor, AlertId(id), comment)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// A comment that says something.
-fn written(comment: Option<&str>) -> Option<&str> {
-    comment.filter(|comment| !comment.trim().is_empty())
-}
-
-impl From<TransitionError> for Problem {
-    fn from(error: TransitionError) -> Self {
-        match error {
-            TransitionError::NotFound { .. } => Self::not_found(error.to_string()),
-            TransitionError::NotAllowed { .. } => {
-                Self::new(StatusCode::CONFLICT, "state", error.to_string())
-            }
-            TransitionError::CommentInvalid => Self::field("comment", error.to_string()),
-            TransitionError::Store(error) => Self::internal(&error),
-        }
+/// In whose hand alerts are to be. A name that is nobody's is looked for as it is: it may be on old alerts.
+async fn assigned(
+    app: &App,
+    assignee: Option<String>,
+    unassigned: bool,
+) -> Result<Option<Assigned>, Problem> {
+    let assignee = assignee.filter(|name| !name.is_empty());
+    let Some(name) = assignee else {
+        return Ok(unassigned.then_some(Assigned::ToNobody));
+    };
+    if unassigned {
+        let detail =
+            "in somebody's hand or in nobody's: leave one of `assignee` and `unassigned` out";
+        return Err(Problem::field("unassigned", detail));
     }
+    let person = app.parts.registry.person_called(&name).await?;
+    Ok(Some(Assigned::To(
+        person.map_or(name, |person| person.text.name),
+    )))
 }

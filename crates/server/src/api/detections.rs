@@ -4,15 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use event::Disposition;
 use registry::{AlertId, DetectionFilter, StoredDetection};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::List;
 use crate::access::MayRead;
 use crate::app::App;
+use crate::evidence_query;
 use crate::extract::{Params, Segment};
 use crate::problem::{Problem, ProblemBody};
-use crate::question::{instant, limit};
+use crate::question::{context, instant, limit};
 
 /// Which detections.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -27,6 +28,8 @@ pub(crate) struct DetectionParams {
     entity: Option<String>,
     /// Only those of the alert with this number.
     alert: Option<u64>,
+    /// Only those that the suppression with this number keeps from making an alert.
+    suppressed_by: Option<u64>,
     /// Only those whose last event is not before.
     from: Option<String>,
     /// Only those whose last event is before.
@@ -62,6 +65,7 @@ pub(crate) async fn detections(
         disposition,
         entity: super::entity(params.entity.as_deref())?,
         alert: params.alert.map(AlertId),
+        suppressed_by: params.suppressed_by,
         from: instant("from", params.from.as_deref(), &context)?,
         to: instant("to", params.to.as_deref(), &context)?,
         before: super::numeric_cursor(params.cursor.as_deref())?,
@@ -71,11 +75,22 @@ pub(crate) async fn detections(
     Ok(Json(super::list(page)))
 }
 
+/// A detection, and how to find its evidence.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DetectionReply {
+    /// The detection as it is listed.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    stored: StoredDetection,
+    /// Finds the evidence: the rule's query with the values of the key, in the detection's span of time.
+    evidence_query: String,
+}
+
 /// Shows a detection.
 #[utoipa::path(
     get, path = "/api/v1/detections/{id}", tag = "detection", params(("id" = String, Path, description = "32 hexadecimal digits")),
     responses(
-        (status = 200, body = Object),
+        (status = 200, body = DetectionReply),
         (status = 404, body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -83,8 +98,13 @@ pub(crate) async fn detection(
     State(app): State<App>,
     _: MayRead,
     Segment(id): Segment<String>,
-) -> Result<Json<StoredDetection>, Problem> {
+) -> Result<Json<DetectionReply>, Problem> {
     let found = app.parts.registry.detection(&id).await?;
-    let found = found.ok_or_else(|| Problem::not_found(format!("there is no detection «{id}»")));
-    found.map(Json)
+    let stored =
+        found.ok_or_else(|| Problem::not_found(format!("there is no detection «{id}»")))?;
+    let evidence_query = evidence_query::of(&[&stored.detection], &context(&app));
+    Ok(Json(DetectionReply {
+        stored,
+        evidence_query,
+    }))
 }

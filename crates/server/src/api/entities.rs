@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alert::EntityRisk;
 use axum::Json;
 use axum::extract::State;
 use event::{Entity, Event, Field, Micros};
@@ -19,7 +20,7 @@ use crate::app::App;
 use crate::entity_history::{self, EntityQuestion};
 use crate::extract::{Params, Segment};
 use crate::problem::{Problem, ProblemBody};
-use crate::question::Question;
+use crate::question::{Question, limit};
 use crate::searches::Deadline;
 
 /// Detections and alerts that are shown: the newest.
@@ -36,6 +37,30 @@ pub(crate) struct EntityParams {
     from: Option<String>,
     /// Only events whose `@timestamp` is before.
     to: Option<String>,
+}
+
+/// Which entities.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EntitiesParams {
+    /// How they are ordered: `risk`, the riskiest first, also when left out.
+    order: Option<String>,
+    /// How many at most: 100 when left out, 1000 at most.
+    limit: Option<usize>,
+}
+
+/// The riskiest entities.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntitiesReply {
+    /// Of each `entity` its `score` now, the `limit` that raises an alert, what each of the `rules` adds, and when the newest detection
+    /// fired that counts (`last_at`).
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<EntityRisk>,
+    /// Whether every detection was looked at; else the scores come from the newest ones.
+    complete: bool,
+    /// Always `null`: the list is made anew each time.
+    next_cursor: Option<String>,
 }
 
 /// The history of an entity.
@@ -76,6 +101,9 @@ pub(crate) struct EntityReply {
     /// Alerts about it, whenever, newest first.
     #[schema(value_type = Vec<Object>)]
     alerts: Vec<Alert>,
+    /// How risky it is now: its score, the limit that raises an alert, and what each rule adds.
+    #[schema(value_type = Object)]
+    risk: EntityRisk,
     /// Its newest events: flat documents with dotted keys.
     #[schema(value_type = Vec<Object>)]
     events: Vec<Event>,
@@ -101,6 +129,32 @@ pub(crate) struct OverTimeReply {
     interval_s: u64,
     /// The buckets, ascending, without gaps; days begin at midnight in Vietnam.
     buckets: Vec<BucketReply>,
+}
+
+/// Lists entities by their risk: points of what rules found about them, which decay.
+#[utoipa::path(
+    get, path = "/api/v1/entities", tag = "detection", params(EntitiesParams),
+    responses(
+        (status = 200, body = EntitiesReply),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn entities(
+    State(app): State<App>,
+    _: MayRead,
+    Params(params): Params<EntitiesParams>,
+) -> Result<Json<EntitiesReply>, Problem> {
+    if let Some(order) = params.order.filter(|order| order != "risk") {
+        let detail = format!("«{order}» is no order: write risk");
+        return Err(Problem::field("order", detail));
+    }
+    let limit = limit(params.limit, 100, 1000)?;
+    let risks = app.parts.alerts.risks(app.parts.clock.now(), limit).await?;
+    Ok(Json(EntitiesReply {
+        items: risks.items,
+        complete: risks.complete,
+        next_cursor: None,
+    }))
 }
 
 /// Shows the history of a user, an address or a host: `user:root`, `address:10.0.0.5`, `host:db1`.
@@ -193,6 +247,11 @@ pub(crate) async fn entity(
         over_time,
         detections: app.parts.registry.detections(&detections).await?.items,
         alerts: app.parts.alerts.list(&alerts).await?.items,
+        risk: app
+            .parts
+            .alerts
+            .risk_of(&entity, app.parts.clock.now())
+            .await?,
         events: found.newest,
         covered: CoveredReply::new(found.covered, 0),
         entity,

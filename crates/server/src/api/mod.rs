@@ -4,9 +4,12 @@
     reason = "what utoipa's attribute makes of `params(…)`"
 )]
 
+pub(crate) mod alert_acts;
+mod alert_text;
 pub(crate) mod alerts;
 pub(crate) mod around;
 pub(crate) mod audit;
+pub(crate) mod closing_together;
 pub(crate) mod coach;
 pub(crate) mod complete;
 pub(crate) mod detections;
@@ -19,12 +22,15 @@ pub(crate) mod fields;
 pub(crate) mod histogram;
 pub(crate) mod imports;
 pub(crate) mod losses;
+pub(crate) mod people;
 pub(crate) mod reindex;
 pub(crate) mod rules;
 pub(crate) mod saved_searches;
 pub(crate) mod search;
 pub(crate) mod search_history;
+mod severity_text;
 pub(crate) mod sources;
+pub(crate) mod suppressions;
 pub(crate) mod tail;
 pub(crate) mod tokens;
 pub(crate) mod top;
@@ -77,6 +83,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(unparsed::unparsed))
         .routes(routes!(events::event))
         .routes(routes!(around::around))
+        .routes(routes!(entities::entities))
         .routes(routes!(entities::entity))
         .routes(routes!(fields::fields))
         .routes(routes!(sources::sources))
@@ -87,10 +94,21 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(detections::detection))
         .routes(routes!(alerts::alerts))
         .routes(routes!(alerts::alert))
-        .routes(routes!(alerts::acknowledge))
-        .routes(routes!(alerts::start))
-        .routes(routes!(alerts::close))
-        .routes(routes!(alerts::comment))
+        .routes(routes!(alert_acts::acknowledge))
+        .routes(routes!(alert_acts::start))
+        .routes(routes!(alert_acts::close))
+        .routes(routes!(alert_acts::comment))
+        .routes(routes!(alert_acts::assign))
+        .routes(routes!(alert_acts::release))
+        .routes(routes!(alert_acts::reopen))
+        .routes(routes!(alert_acts::set_severity))
+        .routes(routes!(closing_together::close_together))
+        .routes(routes!(suppressions::suppressions, suppressions::add))
+        .routes(routes!(suppressions::suppression))
+        .routes(routes!(suppressions::end))
+        .routes(routes!(people::people, people::add))
+        .routes(routes!(people::person, people::change))
+        .routes(routes!(people::remove))
         .routes(routes!(losses::losses))
         .routes(routes!(audit::audit))
         .routes(routes!(tokens::tokens, tokens::create))

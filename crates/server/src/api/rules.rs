@@ -72,20 +72,20 @@ pub(crate) struct TunableReply {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TextsReply {
     /// Vietnamese.
-    vi: TextReply,
+    pub(super) vi: TextReply,
     /// English.
-    en: TextReply,
+    pub(super) en: TextReply,
 }
 
 /// What people are told in one language; `{field}` stands where a fact goes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TextReply {
     /// A title of a few words.
-    title: String,
+    pub(super) title: String,
     /// A sentence or two.
-    detail: String,
+    pub(super) detail: String,
     /// What to do about it.
-    runbook: String,
+    pub(super) runbook: String,
 }
 
 /// Lists the rules.
