@@ -61,7 +61,7 @@ fn of(exception: &RuleException, rules: &[Rule]) -> Result<Exception, String> {
     let mistakes = parsed.diagnostics.iter();
     let mut mistakes = mistakes.filter(|found| found.severity == Severity::Error);
     match mistakes.next() {
-        Some(mistake) => Err(mistake.message.to_string()),
+        Some(mistake) => Err(mistake.message.clone()),
         None => Ok(Exception {
             place,
             expr: parsed.expr,

@@ -213,7 +213,6 @@ impl From<TimeOfDay> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Micros;
 
     #[test]
     fn working_hours_are_local_and_end_before_their_last_minute() {

@@ -589,6 +589,58 @@ async fn a_search_can_end_when_its_page_is_full() {
 }
 
 #[tokio::test]
+async fn settings_and_exceptions_of_rules_are_kept_with_their_reasons() {
+    let node = Node::start().await;
+    let ask = async |method: &str, path: &str, body: Value| {
+        node.ask(request(method, path, Some(&body))).await
+    };
+    let rule = "/api/v1/rules/login-failures-address/settings";
+    let set = json!({"name": "threshold", "value": 40, "reason": "our own scanner"});
+    let (status, reply) = ask("PUT", rule, set).await;
+    assert_eq!(status, StatusCode::OK, "{reply}");
+    assert_eq!(reply["settings"][0]["value"], 40, "{reply}");
+    let wrong = json!({"name": "treshold", "value": 40, "reason": "x"});
+    let (status, problem) = ask("PUT", rule, wrong).await;
+    assert_eq!(
+        (status, &problem["field"]),
+        (StatusCode::BAD_REQUEST, &json!("value"))
+    );
+    let back = json!({"name": "threshold", "reason": "the scanner is gone"});
+    let (_, reply) = ask("PUT", rule, back).await;
+    assert_eq!(reply["settings"], json!([]), "{reply}");
+
+    let exception = json!({
+        "rule": "login-failures-address", "query": "source.ip:10.0.0.7", "owner": "an", "reason": "a test of ours",
+        "expires": "now+7d",
+    });
+    let (status, made) = ask("POST", "/api/v1/rule-exceptions", exception.clone()).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let (_, listed) = node.get("/api/v1/rule-exceptions").await;
+    assert_eq!(
+        listed["items"][0]["query"], "source.ip:10.0.0.7",
+        "{listed}"
+    );
+    for (field, value) in [
+        ("query", json!("source.ip:")),
+        ("query", json!("")),
+        ("expires", json!("now+2y")),
+        ("expires", json!("now-1d")),
+        ("owner", json!(" ")),
+        ("rule", json!("nobody")),
+    ] {
+        let mut wrong = exception.clone();
+        wrong[field] = value;
+        let (status, problem) = ask("POST", "/api/v1/rule-exceptions", wrong).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{field}: {problem}");
+    }
+    let end = format!("/api/v1/rule-exceptions/{}/end", made["id"]);
+    assert_eq!(ask("POST", &end, json!({})).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(ask("POST", &end, json!({})).await.0, StatusCode::NOT_FOUND);
+    let (_, listed) = node.get("/api/v1/rule-exceptions").await;
+    assert_eq!(listed["items"], json!([]), "{listed}");
+}
+
+#[tokio::test]
 async fn one_event_is_shown_by_its_seq() {
     let node = Node::start().await;
     node.receive(&[FAILED]);

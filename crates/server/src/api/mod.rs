@@ -24,6 +24,7 @@ pub(crate) mod imports;
 pub(crate) mod losses;
 pub(crate) mod people;
 pub(crate) mod reindex;
+pub(crate) mod rule_changes;
 pub(crate) mod rules;
 pub(crate) mod saved_searches;
 pub(crate) mod search;
@@ -106,6 +107,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(suppressions::suppressions, suppressions::add))
         .routes(routes!(suppressions::suppression))
         .routes(routes!(suppressions::end))
+        .routes(routes!(rule_changes::settings, rule_changes::set))
+        .routes(routes!(rule_changes::exceptions, rule_changes::except))
+        .routes(routes!(rule_changes::end))
         .routes(routes!(people::people, people::add))
         .routes(routes!(people::person, people::change))
         .routes(routes!(people::remove))
