@@ -208,7 +208,7 @@ impl Postings<'_> {
             let Some(posted) = self.posted(words, &others)? else {
                 continue;
             };
-            let mut which = vec![0_u16; within.len() as usize];
+            let mut which = vec![0_u32; within.len() as usize];
             for (number, (template, _)) in (1..).zip(&templates) {
                 let Some(mut postings) = self.of_template(template)? else {
                     continue;
@@ -223,7 +223,7 @@ impl Postings<'_> {
             }
             let of_group = together_until(posted, within, last, |doc, ends| {
                 let number = which.get(doc as usize).copied().unwrap_or(0);
-                let template = usize::from(number).checked_sub(1);
+                let template = (number as usize).checked_sub(1);
                 let template = template.and_then(|number| templates.get(number));
                 template.is_some_and(|(_, fitting)| {
                     ends.iter().any(|end| fitting.binary_search(end).is_ok())
