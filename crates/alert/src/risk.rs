@@ -4,7 +4,7 @@
 //! of firing, becomes `min(rule_max, what is left + points)`. So the order in which detections arrive does not matter, what is applied
 //! again adds nothing, and however often a rule fires, half of what it adds is left a half-life after it has stopped.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use event::{AlertSeverity, Disposition, Micros};
@@ -18,7 +18,7 @@ use crate::AlertConfig;
 pub const RISK_RULE: &str = "risk";
 
 /// Of a rule's detections about an entity, the newest that count: the cap of a rule is reached long before.
-pub(crate) const EACH_RULE: u32 = 64;
+pub(crate) const EACH_RULE: u32 = 32;
 
 /// Half-lives after which points count no more: less than a thousandth is left.
 const HALF_LIVES: u32 = 10;
@@ -190,33 +190,6 @@ impl Scale {
         points * (-half_lives).exp2()
     }
 
-    /// What each rule adds at `at`, by rule. `detections` are in order of firing; one that has yet to fire counts whole, for a
-    /// device's clock may be ahead.
-    pub(crate) fn by_rule<'d>(
-        &self,
-        detections: &'d [RiskyDetection],
-        at: Micros,
-    ) -> BTreeMap<&'d str, f64> {
-        let mut rules: BTreeMap<&str, (f64, Micros)> = BTreeMap::new();
-        let counts = |one: &&RiskyDetection| at.since(one.fired_at) < self.horizon();
-        for detection in detections.iter().filter(counts) {
-            let fired_at = detection.fired_at.min(at);
-            let (points, since) = rules.entry(&detection.rule).or_insert((0.0, fired_at));
-            let left = self.left(*points, *since, fired_at);
-            *points = (left + self.points(detection)).min(self.rule_max);
-            *since = fired_at;
-        }
-        let rules = rules.into_iter();
-        rules
-            .map(|(rule, (points, since))| (rule, self.left(points, since, at)))
-            .collect()
-    }
-
-    /// The score at `at`.
-    pub(crate) fn score(&self, detections: &[RiskyDetection], at: Micros) -> f64 {
-        self.by_rule(detections, at).values().sum()
-    }
-
     /// Whether a score raises an alert.
     pub(crate) fn passes(&self, score: f64) -> bool {
         score >= self.limit
@@ -225,6 +198,75 @@ impl Scale {
     /// Whether a score keeps an alert that was raised from being raised anew: it has not fallen below half the limit.
     pub(crate) fn holds(&self, score: f64) -> bool {
         score >= self.limit / 2.0
+    }
+}
+
+/// The detections about one entity that count, ready to be scored at any time.
+#[derive(Debug)]
+pub(crate) struct Account<'d> {
+    scale: &'d Scale,
+    /// By name, so that sums are the same whoever adds them up.
+    rules: Vec<&'d str>,
+    /// In order of firing.
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Its place among the rules.
+    rule: usize,
+    points: f64,
+    fired_at: Micros,
+}
+
+impl<'d> Account<'d> {
+    /// Of detections in order of firing.
+    pub(crate) fn new(scale: &'d Scale, detections: &'d [RiskyDetection]) -> Self {
+        let rules: BTreeSet<&str> = detections.iter().map(|one| one.rule.as_str()).collect();
+        let rules: Vec<&str> = rules.into_iter().collect();
+        let entry = |one: &RiskyDetection| Entry {
+            rule: rules.partition_point(|rule| *rule < one.rule.as_str()),
+            points: scale.points(one),
+            fired_at: one.fired_at,
+        };
+        let entries = detections.iter().map(entry).collect();
+        Self {
+            scale,
+            rules,
+            entries,
+        }
+    }
+
+    /// How many detections there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What each rule adds at `at` by the first `count` detections. One that has yet to fire counts whole, for a device's clock may
+    /// be ahead.
+    pub(crate) fn by_rule(&self, count: usize, at: Micros) -> impl Iterator<Item = (&'d str, f64)> {
+        let mut sums = vec![(0.0, at); self.rules.len()];
+        let horizon = self.scale.horizon();
+        for entry in self.entries.iter().take(count) {
+            if at.since(entry.fired_at) >= horizon {
+                continue;
+            }
+            let fired_at = entry.fired_at.min(at);
+            if let Some((points, since)) = sums.get_mut(entry.rule) {
+                let left = self.scale.left(*points, *since, fired_at);
+                *points = (left + entry.points).min(self.scale.rule_max);
+                *since = fired_at;
+            }
+        }
+        let left = sums
+            .into_iter()
+            .map(move |(points, since)| self.scale.left(points, since, at));
+        self.rules.iter().copied().zip(left.collect::<Vec<_>>())
+    }
+
+    /// The score at `at` by the first `count` detections.
+    pub(crate) fn score(&self, count: usize, at: Micros) -> f64 {
+        self.by_rule(count, at).map(|(_, points)| points).sum()
     }
 }
 
@@ -257,7 +299,7 @@ mod tests {
         let scale = Scale::new(&AlertConfig::default());
         let signal = [fired("a", 0)];
         for (hour, expected) in [(-1, 10.0), (0, 10.0), (24, 5.0), (48, 2.5), (241, 0.0)] {
-            let score = scale.score(&signal, Micros(hour * HOUR));
+            let score = Account::new(&scale, &signal).score(1, Micros(hour * HOUR));
             assert!(near(score, expected), "{hour} h: {score}");
         }
     }
@@ -266,7 +308,7 @@ mod tests {
     fn one_noisy_rule_cannot_pass_the_limit_alone() {
         let scale = Scale::new(&AlertConfig::default());
         let noise: Vec<_> = (0..1000).map(|_| fired("a", 0)).collect();
-        let score = scale.score(&noise, Micros(0));
+        let score = Account::new(&scale, &noise).score(noise.len(), Micros(0));
         assert!(near(score, 45.0), "{score}");
         assert!(!scale.holds(score) && !scale.passes(score));
     }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Alerts;
 use crate::alerts::Applied;
-use crate::risk::{EACH_RULE, RISK_RULE};
+use crate::risk::{Account, EACH_RULE, RISK_RULE};
 use crate::suppression::Suppressing;
 
 /// Steps of a story that are kept: the first.
@@ -50,6 +50,16 @@ struct Episode {
     id: String,
     fired_at: Micros,
     last_at: Micros,
+    /// Whether a detection of this batch belongs to it.
+    goes_on: bool,
+}
+
+/// The last of the detections has carried an entity over the limit.
+#[derive(Clone, Copy, Debug)]
+struct Firing<'a> {
+    entity: &'a Entity,
+    with: &'a [RiskyDetection],
+    score: f64,
 }
 
 impl Alerts {
@@ -62,48 +72,55 @@ impl Alerts {
         applied: &mut Applied,
     ) -> Result<(), StoreError> {
         for (entity, since) in &touched.0 {
-            let from = since.before(self.scale.horizon());
-            let all = write.risky_detections(entity, from, RISK_RULE, EACH_RULE);
-            let all = all.await?;
-            let episodes = write.episodes(RISK_RULE, entity, from).await?.into_iter();
-            let mut episodes: Vec<Episode> = episodes
-                .map(|(id, fired_at, last_at)| Episode {
-                    id,
-                    fired_at,
-                    last_at,
-                })
-                .collect();
-            for (place, one) in all.iter().enumerate() {
-                if one.fired_at < *since {
-                    continue;
-                }
-                let (before, _) = all.split_at(place);
-                let (with, after) = all.split_at(place + 1);
-                let at = one.fired_at;
-                let held = self.scale.holds(self.scale.score(before, at));
-                let open = episodes.iter().rposition(|episode| episode.fired_at <= at);
-                // What fired after the episode's latest and did not belong to it has shown that it was over.
-                let latest = before.last().map_or(Micros::MIN, |last| last.fired_at);
-                let open = open.filter(|place| {
-                    episodes.get(*place).is_some_and(|episode| {
-                        at <= episode.last_at || (held && latest <= episode.last_at)
-                    })
-                });
-                if let Some(episode) = open.and_then(|place| episodes.get_mut(place)) {
-                    self.add_step(write, episode, one, suppressing, applied)
-                        .await?;
-                    continue;
-                }
-                if !self.scale.passes(self.scale.score(with, at))
-                    || self.leads_to_an_episode(&episodes, with, after)
-                {
-                    continue;
-                }
-                let episode = self.fire(write, entity, with, suppressing, applied);
-                let episode = episode.await?;
-                let place = episodes.partition_point(|other| other.fired_at <= at);
-                episodes.insert(place, episode);
+            self.weigh_entity(write, entity, *since, suppressing, applied)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Goes through what fired about an entity from `since` on.
+    async fn weigh_entity(
+        &self,
+        write: &mut Write<'_>,
+        entity: &Entity,
+        since: Micros,
+        suppressing: &Suppressing,
+        applied: &mut Applied,
+    ) -> Result<(), StoreError> {
+        let from = since.before(self.scale.horizon());
+        let all = write.risky_detections(entity, from, RISK_RULE, EACH_RULE);
+        let all = all.await?;
+        let mut episodes = known_episodes(write, entity, from).await?;
+        let account = Account::new(&self.scale, &all);
+        let first = all.partition_point(|one| one.fired_at < since);
+        for (place, one) in all.iter().enumerate().skip(first) {
+            let (before, _) = all.split_at(place);
+            let held = self.scale.holds(account.score(place, one.fired_at));
+            if let Some(episode) = open_episode(&mut episodes, before, one, held) {
+                episode.last_at = episode.last_at.max(one.fired_at);
+                episode.goes_on = true;
+                let step = self.step(one);
+                write.add_risk_step(&episode.id, &step, STEPS_MAX).await?;
+                continue;
             }
+            let score = account.score(place + 1, one.fired_at);
+            if !self.scale.passes(score)
+                || self.leads_to_an_episode(&episodes, &all, &account, place)
+            {
+                continue;
+            }
+            let (with, _) = all.split_at(place + 1);
+            let firing = Firing {
+                entity,
+                with,
+                score,
+            };
+            let episode = self.fire(write, firing, suppressing, applied).await?;
+            let place = episodes.partition_point(|other| other.fired_at <= one.fired_at);
+            episodes.insert(place, episode);
+        }
+        for episode in episodes.iter().filter(|episode| episode.goes_on) {
+            self.stretch(write, episode, suppressing, applied).await?;
         }
         Ok(())
     }
@@ -113,46 +130,36 @@ impl Alerts {
     fn leads_to_an_episode(
         &self,
         episodes: &[Episode],
-        with: &[RiskyDetection],
-        after: &[RiskyDetection],
+        all: &[RiskyDetection],
+        account: &Account<'_>,
+        place: usize,
     ) -> bool {
-        let Some(now) = with.last().map(|last| last.fired_at) else {
-            return false;
-        };
+        let now = all.get(place).map_or(Micros::MIN, |one| one.fired_at);
         let next = episodes.iter().find(|episode| episode.fired_at > now);
         let Some(next) = next else {
             return false;
         };
-        let mut so_far = with.to_vec();
-        for one in after {
-            if !self.scale.holds(self.scale.score(&so_far, one.fired_at)) {
+        for (later, one) in all.iter().enumerate().skip(place + 1) {
+            if !self.scale.holds(account.score(later, one.fired_at)) {
                 return false;
             }
             if one.fired_at >= next.fired_at {
                 return true;
             }
-            so_far.push(one.clone());
         }
-        self.scale.holds(self.scale.score(&so_far, next.fired_at))
+        self.scale
+            .holds(account.score(account.len(), next.fired_at))
     }
 
-    /// The episode goes on with a detection.
-    async fn add_step(
+    /// An episode has gone on.
+    async fn stretch(
         &self,
         write: &mut Write<'_>,
-        episode: &mut Episode,
-        one: &RiskyDetection,
+        episode: &Episode,
         suppressing: &Suppressing,
         applied: &mut Applied,
     ) -> Result<(), StoreError> {
-        episode.last_at = episode.last_at.max(one.fired_at);
         write.stretch_episode(&episode.id, episode.last_at).await?;
-        if !write
-            .add_risk_step(&episode.id, &self.step(one), STEPS_MAX)
-            .await?
-        {
-            return Ok(());
-        }
         let Some(stored) = write.detection(&episode.id).await? else {
             return Ok(());
         };
@@ -177,24 +184,23 @@ impl Alerts {
         Ok(())
     }
 
-    /// The last of `with` has passed the limit.
+    /// The score has passed the limit.
     async fn fire(
         &self,
         write: &mut Write<'_>,
-        entity: &Entity,
-        with: &[RiskyDetection],
+        firing: Firing<'_>,
         suppressing: &Suppressing,
         applied: &mut Applied,
     ) -> Result<Episode, StoreError> {
-        let at = with.last().map_or(Micros::MIN, |last| last.fired_at);
-        let told = with.iter();
+        let at = firing.with.last().map_or(Micros::MIN, |last| last.fired_at);
+        let told = firing.with.iter();
         let told = told.filter(|one| {
             let points = self.scale.points(one);
             self.scale.left(points, one.fired_at, at) >= POINTS_TOLD_MIN
         });
         let told: Vec<&RiskyDetection> = told.collect();
         let (_, told) = told.split_at(told.len().saturating_sub(STEPS_AT_FIRING));
-        let detection = self.detection(write, entity, with, told).await?;
+        let detection = self.detection(write, firing, told).await?;
         for one in told {
             write
                 .add_risk_step(&detection.id, &self.step(one), STEPS_MAX)
@@ -204,6 +210,7 @@ impl Alerts {
             id: detection.id.to_string(),
             fired_at: at,
             last_at: at,
+            goes_on: false,
         };
         let fresh = write.insert_detections(std::slice::from_ref(&detection));
         if !fresh.await?.contains(&detection.id) {
@@ -221,17 +228,20 @@ impl Alerts {
     async fn detection(
         &self,
         write: &mut Write<'_>,
-        entity: &Entity,
-        with: &[RiskyDetection],
+        firing: Firing<'_>,
         told: &[&RiskyDetection],
     ) -> Result<Detection, StoreError> {
+        let Firing {
+            entity,
+            with,
+            score,
+        } = firing;
         let last = with
             .last()
             .map(|last| (last.id.as_str(), last.seq, last.fired_at));
         let (completed_by, seq, at) = last.unwrap_or(("", Seq::ZERO, Micros::MIN));
         let rules: BTreeSet<&str> = told.iter().map(|one| one.rule.as_str()).collect();
         let seqs: BTreeSet<Seq> = told.iter().map(|one| one.seq).collect();
-        let score = self.scale.score(with, at);
         let facts = [
             ("points", format!("{score:.0}")),
             ("limit", format!("{:.0}", self.scale.limit)),
@@ -274,6 +284,36 @@ impl Alerts {
             points: self.scale.points(one),
         }
     }
+}
+
+/// The episodes of an entity's risk that were not over before `from`, in order of firing.
+async fn known_episodes(
+    write: &mut Write<'_>,
+    entity: &Entity,
+    from: Micros,
+) -> Result<Vec<Episode>, StoreError> {
+    let known = write.episodes(RISK_RULE, entity, from).await?.into_iter();
+    let episode = |(id, fired_at, last_at)| Episode {
+        id,
+        fired_at,
+        last_at,
+        goes_on: false,
+    };
+    Ok(known.map(episode).collect())
+}
+
+/// The episode that a detection belongs to, if any: it fired in it, or after it while the score `held`. What fired between the two and
+/// did not belong to it has shown that it was over.
+fn open_episode<'e>(
+    episodes: &'e mut [Episode],
+    before: &[RiskyDetection],
+    one: &RiskyDetection,
+    held: bool,
+) -> Option<&'e mut Episode> {
+    let latest = before.last().map_or(Micros::MIN, |last| last.fired_at);
+    let began = |episode: &&mut Episode| episode.fired_at <= one.fired_at;
+    let newest = episodes.iter_mut().rev().find(began);
+    newest.filter(|episode| one.fired_at <= episode.last_at || (held && latest <= episode.last_at))
 }
 
 /// A query that finds what the newest of the detections are about, and the version of rules of the very newest.

@@ -7,10 +7,10 @@ use registry::{RiskyDetection, StoreError};
 use serde::Serialize;
 
 use crate::Alerts;
-use crate::risk::{EACH_RULE, RISK_RULE};
+use crate::risk::{Account, EACH_RULE, RISK_RULE};
 
 /// Detections that are looked at for the list: the newest.
-const LOOKED_AT: u32 = 100_000;
+const LOOKED_AT: u32 = 20_000;
 
 /// How risky an entity is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -86,10 +86,10 @@ impl Alerts {
     }
 
     fn risk(&self, entity: Entity, detections: &[RiskyDetection], at: Micros) -> EntityRisk {
-        let by_rule = self.scale.by_rule(detections, at);
-        let score: f64 = by_rule.values().sum();
-        let mut rules: Vec<RuleRisk> = by_rule
-            .into_iter()
+        let account = Account::new(&self.scale, detections);
+        let score = account.score(account.len(), at);
+        let mut rules: Vec<RuleRisk> = account
+            .by_rule(account.len(), at)
             .map(|(rule, points)| RuleRisk {
                 rule: rule.to_owned(),
                 points: to_a_tenth(points),

@@ -49,7 +49,11 @@ const STEPS: &[(i64, &str, &str)] = &[
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.
 pub(crate) fn migrator() -> Migrator {
-    let steps = STEPS.iter().map(|&(version, description, sql)| {
+    of(STEPS)
+}
+
+fn of(steps: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let steps = steps.iter().map(|&(version, description, sql)| {
         let sql = sql.into_sql_str();
         Migration::new(
             version,
@@ -60,4 +64,43 @@ pub(crate) fn migrator() -> Migrator {
         )
     });
     Migrator::with_migrations(steps.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn alerts_and_detections_of_the_first_version_get_what_later_ones_add() {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect("sqlite::memory:")
+            .await
+            .unwrap();
+        of(&STEPS[..3]).run(&pool).await.unwrap();
+        for insert in [
+            "INSERT INTO alerts (rule, entity, state, disposition, effect, severity, created_at, updated_at,
+                 first_at, last_at, detections, events)
+             VALUES ('scan', '', 'new', 'queue', 'damage', 'medium', 1, 1, 1, 7, 1, 3)",
+            "INSERT INTO detections (id, rule, rules_version, group_key, disposition, effect, seq, first_at,
+                 last_at, count, evidence, query, facts, stored_at)
+             VALUES ('d', 'scan', '1', '[]', 'queue', 'damage', 9, 1, 7, 3, '[]', '*', '{}', 8)",
+        ] {
+            sqlx::query(insert).execute(&pool).await.unwrap();
+        }
+        migrator().run(&pool).await.unwrap();
+        let alert = sqlx::query("SELECT * FROM alerts").fetch_one(&pool).await;
+        let alert = alert.unwrap();
+        assert_eq!(alert.get::<String, _>("proposed"), "medium");
+        assert_eq!(alert.get::<Option<String>, _>("severity_set_by"), None);
+        let detection = sqlx::query("SELECT * FROM detections")
+            .fetch_one(&pool)
+            .await;
+        let detection = detection.unwrap();
+        assert_eq!(detection.get::<i64, _>("fired_at"), 7);
+        assert_eq!(detection.get::<Option<i64>, _>("suppressed_by"), None);
+    }
 }

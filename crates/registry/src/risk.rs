@@ -12,7 +12,7 @@ use crate::row::Columns as _;
 use crate::{Registry, StoreError, Write};
 
 /// Rules that are looked at for one entity at most.
-const RULES_MAX: usize = 1_000;
+const RULES_MAX: i64 = 1_000;
 
 /// A detection, as far as risk needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Write<'_> {
         rows.iter().map(episode).collect()
     }
 
-    /// Adds a step to a firing; `false` when it is there already, or the firing has `max` steps.
+    /// Adds a step to a firing, unless it is there already, or the firing has `max` steps.
     ///
     /// # Errors
     /// When the database fails.
@@ -181,8 +181,8 @@ impl Write<'_> {
         risk: &str,
         step: &RiskStep,
         max: u32,
-    ) -> Result<bool, StoreError> {
-        let added = sqlx::query(
+    ) -> Result<(), StoreError> {
+        sqlx::query(
             "INSERT INTO risk_steps (risk, detection, rule, disposition, effect, at, points)
              SELECT $1, $2, $3, $4, $5, $6, $7
              WHERE (SELECT count(*) FROM risk_steps WHERE risk = $1) < $8
@@ -198,7 +198,7 @@ impl Write<'_> {
         .bind(i64::from(max))
         .execute(&mut *self.transaction)
         .await?;
-        Ok(added.rows_affected() > 0)
+        Ok(())
     }
 
     /// Makes an episode last until `last_at` at least.
@@ -230,43 +230,33 @@ async fn risky_detections(
     except: &str,
     each: u32,
 ) -> Result<Vec<RiskyDetection>, StoreError> {
-    let mut found = Vec::new();
-    let mut rule = String::new();
     // One look-up in the index for each rule: one that fires all the time does not have to be read through.
-    for _ in 0..RULES_MAX {
-        let next: Option<String> = sqlx::query_scalar(
-            "SELECT min(rule) FROM detections
-             WHERE entity_kind = $1 AND entity_name = $2 AND rule > $3",
-        )
-        .bind(entity.kind.name())
-        .bind(&*entity.name)
-        .bind(&rule)
-        .fetch_one(&mut *connection)
-        .await?;
-        let Some(next) = next else {
-            break;
-        };
-        rule = next;
-        if rule == except {
-            continue;
-        }
-        let rows = sqlx::query(
-            "SELECT id, rule, disposition, effect, seq, first_at, fired_at FROM detections
-             WHERE entity_kind = $1 AND entity_name = $2 AND rule = $3 AND fired_at > $4
+    let rows = sqlx::query(
+        "WITH RECURSIVE rules (rule) AS (
+             SELECT min(rule) FROM detections WHERE entity_kind = $1 AND entity_name = $2
+             UNION ALL
+             SELECT (SELECT min(rule) FROM detections
+                     WHERE entity_kind = $1 AND entity_name = $2 AND rule > rules.rule)
+             FROM rules WHERE rules.rule IS NOT NULL LIMIT $6
+         )
+         SELECT id, detections.rule AS rule, disposition, effect, seq, first_at, fired_at
+         FROM rules JOIN detections ON detections.number IN (
+             SELECT number FROM detections
+             WHERE entity_kind = $1 AND entity_name = $2 AND rule = rules.rule AND fired_at > $3
                AND suppressed_by IS NULL AND disposition <> 'digest'
-             ORDER BY fired_at DESC, id DESC LIMIT $5",
-        )
-        .bind(entity.kind.name())
-        .bind(&*entity.name)
-        .bind(&rule)
-        .bind(from.0)
-        .bind(i64::from(each))
-        .fetch_all(&mut *connection)
-        .await?;
-        for row in &rows {
-            found.push(risky(row)?);
-        }
-    }
+             ORDER BY fired_at DESC, id DESC LIMIT $5)
+         WHERE rules.rule <> $4",
+    )
+    .bind(entity.kind.name())
+    .bind(&*entity.name)
+    .bind(from.0)
+    .bind(except)
+    .bind(i64::from(each))
+    .bind(RULES_MAX)
+    .fetch_all(connection)
+    .await?;
+    let found = rows.iter().map(risky);
+    let mut found = found.collect::<Result<Vec<_>, _>>()?;
     found.sort_by(RiskyDetection::in_order);
     Ok(found)
 }
