@@ -47,8 +47,7 @@ fn parts(rules: &Rules) -> Vec<Vec<Arrival>> {
                 let peer = step.peer.unwrap_or(IpAddr::from([192, 0, 2, 10]));
                 let from = loopback.of(peer);
                 // A record of several lines comes by other ways: over TCP each of its lines would be a message.
-                let lines = step.lines().into_iter();
-                for line in lines.filter(|line| !line.contains('\n')) {
+                for line in step.lines().filter(|line| !line.contains('\n')) {
                     arrivals.push(Arrival { from, line });
                 }
             }
