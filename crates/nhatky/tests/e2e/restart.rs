@@ -111,11 +111,6 @@ fn fired(nhatky: &Nhatky) -> Fired {
     let mut fired = Fired::new();
     for item in reply["items"].as_array().expect("items") {
         let rule = item["rule"].as_str().expect("a rule").to_owned();
-        // Some samples' devices number their messages: how far they had come is forgotten at a kill, as the roadmap says,
-        // and so is a gap across it. What is told of losses has a test of its own.
-        if rule == "log-loss" {
-            continue;
-        }
         let firing = fired.entry((rule, item["key"].to_string())).or_default();
         firing.0 += 1;
         firing.1 += item["count"].as_u64().expect("a count");
@@ -138,7 +133,11 @@ fn play(parts: &[Vec<Arrival>], restart: impl Fn(&mut Nhatky, usize)) -> Fired {
     // The last words of a clean stop tell the full counts of the open episodes.
     assert!(nhatky.stop().success());
     nhatky.start();
-    fired(&nhatky)
+    let mut fired = fired(&nhatky);
+    // Some samples' devices number their messages: how far they had come is forgotten at a kill, as the roadmap says, and
+    // so is a gap across it. What is told of losses has a test of its own.
+    fired.retain(|(rule, _), _| rule != "log-loss");
+    fired
 }
 
 #[test]
