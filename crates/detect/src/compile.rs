@@ -738,17 +738,7 @@ fn info(
         None if is_ours => (Disposition::Queue, Effect::Attempt),
         None => (Disposition::Signal, Effect::Attempt),
     };
-    let runbook = |of: fn(&rule_file::Texts) -> &String| {
-        ours.runbook
-            .as_ref()
-            .map(|texts| of(texts).clone())
-            .unwrap_or_default()
-    };
-    let plain = || rule_file::Text {
-        title: document.title.clone(),
-        detail: document.description.clone().unwrap_or_default(),
-    };
-    let texts = ours.texts.as_ref();
+    let (vi, en) = texts(document, ours);
     RuleInfo {
         id: placed.id().into(),
         name: document.name.as_deref().map(Box::from),
@@ -773,16 +763,36 @@ fn info(
         needs_fields: ours.needs.fields.clone(),
         tags: document.tags.0.clone(),
         query: query.to_string(),
-        vi: RuleText::from((
-            texts.map_or_else(plain, |texts| texts.vi.clone()),
-            runbook(|texts| &texts.vi),
-        )),
-        en: RuleText::from((
-            texts.map_or_else(plain, |texts| texts.en.clone()),
-            runbook(|texts| &texts.en),
-        )),
+        vi,
+        en,
         samples: ours.samples.clone(),
     }
+}
+
+/// What people are told, Vietnamese and English: Sigma's own title and description where there is no text of ours.
+fn texts(document: &rule_file::Document, ours: &Ours) -> (RuleText, RuleText) {
+    let told = |text: Option<&rule_file::Text>, of: fn(&rule_file::Texts) -> &String| {
+        let both = |texts: &Option<rule_file::Texts>| {
+            texts
+                .as_ref()
+                .map(|texts| of(texts).trim().to_owned())
+                .unwrap_or_default()
+        };
+        RuleText {
+            title: text.map_or(&document.title, |text| &text.title).clone(),
+            detail: text.map_or_else(
+                || document.description.clone().unwrap_or_default(),
+                |text| text.detail.clone(),
+            ),
+            runbook: both(&ours.runbook),
+            misses: both(&ours.misses),
+        }
+    };
+    let texts = ours.texts.as_ref();
+    (
+        told(texts.map(|texts| &texts.vi), |both| &both.vi),
+        told(texts.map(|texts| &texts.en), |both| &both.en),
+    )
 }
 
 fn rule_kind(correlation: Option<&Correlation>) -> RuleKind {

@@ -11,7 +11,7 @@ use crate::indicator_list::NamedList;
 use crate::key::{KeyField, KeyPart};
 use crate::measure::{Bounds, Measure};
 use crate::rate;
-use crate::rule_file::{Text, Tunable};
+use crate::rule_file::Tunable;
 use crate::sample::Sample;
 use crate::sigma_condition::Condition;
 
@@ -70,6 +70,8 @@ pub struct RuleText {
     pub detail: String,
     /// What to do about it.
     pub runbook: String,
+    /// What the rule does not see; empty where its file does not say.
+    pub misses: String,
 }
 
 impl RuleText {
@@ -106,16 +108,6 @@ fn fill(template: &str, detection: &Detection) -> String {
     }
     filled.push_str(rest);
     filled
-}
-
-impl From<(Text, String)> for RuleText {
-    fn from((text, runbook): (Text, String)) -> Self {
-        Self {
-            title: text.title,
-            detail: text.detail,
-            runbook,
-        }
-    }
 }
 
 /// How a rule looks for what it looks for.

@@ -237,6 +237,8 @@ pub(crate) struct Ours {
     /// The numbers that a site may change, each with the reason for its default.
     pub(crate) tunables: BTreeMap<Tunable, Texts>,
     pub(crate) needs: Needs,
+    /// What it does not see, so that its silence is not trusted too far.
+    pub(crate) misses: Option<Texts>,
     pub(crate) texts: Option<RuleTexts>,
     pub(crate) runbook: Option<Texts>,
     pub(crate) samples: Vec<Sample>,

@@ -29,7 +29,7 @@ struct Words {
     class: &'static str,
     fields: &'static str,
     whatever: &'static str,
-    blind: &'static str,
+    misses: &'static str,
     tried: &'static str,
     text: fn(&RuleInfo) -> &RuleText,
     reason: fn(&TunableInfo) -> &str,
@@ -48,7 +48,7 @@ const ENGLISH: Words = Words {
     class: "events of class",
     fields: "with",
     whatever: "any",
-    blind: "Misses: every source that does not tell this",
+    misses: "Misses",
     tried: "Tried on",
     text: |info| &info.en,
     reason: |tunable| &tunable.reason_en,
@@ -67,7 +67,7 @@ const VIETNAMESE: Words = Words {
     class: "sự kiện lớp",
     fields: "có",
     whatever: "bất kỳ",
-    blind: "Không thấy: mọi nguồn không ghi những điều này",
+    misses: "Không thấy",
     tried: "Đã thử với",
     text: |info| &info.vi,
     reason: |tunable| &tunable.reason_vi,
@@ -204,7 +204,10 @@ fn rule(
         if !info.needs_fields.is_empty() {
             write!(text, " {} {}", words.fields, code(&info.needs_fields))?;
         }
-        writeln!(text, ". {}.", words.blind)?;
+        writeln!(text, ".")?;
+    }
+    if !said.misses.is_empty() {
+        writeln!(text, "- {}: {}", words.misses, said.misses)?;
     }
     if let Some(products) = products {
         let products: Vec<&str> = products.iter().map(String::as_str).collect();

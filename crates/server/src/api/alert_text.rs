@@ -38,6 +38,7 @@ fn risk_vi() -> RuleText {
         runbook: "Đọc các bước theo thứ tự thời gian: từng việc có thể là bình thường, cả chuỗi thì không. Xem lịch sử của đối tượng, \
                   hỏi chủ tài khoản hoặc người phụ trách máy; nếu không giải thích được, khóa tài khoản hoặc cách ly máy rồi mới điều tra tiếp."
             .to_owned(),
+        misses: "Việc làm dưới tên, địa chỉ hoặc máy khác nhau không được cộng vào nhau.".to_owned(),
     }
 }
 
@@ -50,5 +51,6 @@ fn risk_en() -> RuleText {
                   ask whose account or machine it is; where nobody can explain it, lock the account or take the machine off the network, \
                   then go on looking."
             .to_owned(),
+        misses: "What is done under different names, from different addresses or hosts does not add up.".to_owned(),
     }
 }
