@@ -7,18 +7,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use event::Micros;
+use event::{CalendarDay, Micros};
 use sha2::{Digest, Sha256};
 
 use crate::absence::{Gaps, Talker};
 use crate::audit::{Name, Open};
 use crate::codec::{Reader, Writer};
-use crate::detector::{Detector, Memory, Mode};
+use crate::detector::{Counters, Detector, Memory, Mode};
 use crate::progress::Progress;
 use crate::rate::{Pace, Window};
 use crate::rules::Rules;
 use crate::seen::Seen;
 use crate::store::{Kept, Store};
+use crate::today::{NeedSeen, Today};
 use crate::usual::{Season, Usual};
 
 const MAGIC: &[u8; 8] = b"NKDETECT";
@@ -112,6 +113,86 @@ impl Detector {
         for open in &self.audit.open {
             self.write_audit(body, open);
         }
+        self.write_today(body);
+    }
+
+    fn write_today(&self, body: &mut Writer) {
+        let Today {
+            day,
+            told_at,
+            events,
+            unread,
+            awake_us,
+            needs,
+            needs_before,
+            counters,
+            ..
+        } = &self.today;
+        body.option(*day, |body, day| body.i64(i64::from(day.0)));
+        body.i64(told_at.0);
+        body.u64(*events);
+        body.u64(*unread);
+        body.i64(*awake_us);
+        body.length(counters.len());
+        for (place, (rule, counters)) in self.rules.rules.iter().zip(counters).enumerate() {
+            body.slice(rule.info.id.as_bytes());
+            let number = self.rules.needs.of_rule(place);
+            body.u64(number.map_or(0, |number| self.rules.needs.fingerprint(number)));
+            for needs in [needs, needs_before] {
+                let seen = number.and_then(|number| needs.get(number));
+                let seen = seen.copied().unwrap_or_default();
+                body.u64(seen.events);
+                body.u64(seen.complete);
+            }
+            let Counters {
+                matched,
+                keyless,
+                excepted,
+                detections,
+                evicted,
+            } = counters;
+            for count in [matched, keyless, excepted, detections, evicted] {
+                body.u64(*count);
+            }
+        }
+    }
+
+    fn read_today(
+        &mut self,
+        body: &mut Reader<'_>,
+        places: &BTreeMap<&[u8], (usize, u64)>,
+    ) -> Option<()> {
+        let rules = Arc::clone(&self.rules);
+        let today = &mut self.today;
+        let day = body.option(Reader::i64)?;
+        today.day = day.and_then(|day| i32::try_from(day).ok().map(CalendarDay));
+        today.told_at = body.micros()?;
+        today.events = body.u64()?;
+        today.unread = body.u64()?;
+        today.awake_us = body.i64()?;
+        for _ in 0..body.u32()? {
+            let (id, fingerprint) = (body.slice()?, body.u64()?);
+            let place = places.get(id).map(|(place, _)| *place);
+            let number = place.and_then(|place| rules.needs.of_rule(place));
+            let number = number.filter(|number| rules.needs.fingerprint(*number) == fingerprint);
+            for needs in [&mut today.needs, &mut today.needs_before] {
+                let seen = NeedSeen::of(body.u64()?, body.u64()?);
+                if let Some(place) = number.and_then(|number| needs.get_mut(number)) {
+                    *place = seen;
+                }
+            }
+            let counters = Counters {
+                matched: body.u64()?,
+                keyless: body.u64()?,
+                excepted: body.u64()?,
+                detections: body.u64()?,
+                evicted: body.u64()?,
+            };
+            if let Some(place) = place.and_then(|place| today.counters.get_mut(place)) {
+                *place = counters;
+            }
+        }
+        Some(())
     }
 
     fn write_audit(&self, body: &mut Writer, open: &Open) {
@@ -192,6 +273,9 @@ impl Detector {
                     .filter_map(|id| Some(places.get(id)?.0))
                     .collect(),
             });
+        }
+        if !body.is_empty() {
+            self.read_today(body, &places)?;
         }
         Some(fresh.into_values().collect())
     }

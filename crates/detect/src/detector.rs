@@ -17,6 +17,7 @@ use crate::rules::Rules;
 use crate::seen::{Contact, ContactOutcome, Seen};
 use crate::shares::Shares;
 use crate::store::Store;
+use crate::today::Today;
 use crate::work::{ProgressOutcome, Work};
 use crate::{Evicted, Output, Span, Update};
 
@@ -50,6 +51,7 @@ pub struct Detector {
     pub(crate) untold: Vec<(usize, Vec<u8>)>,
     pub(crate) evicted: Vec<Evicted>,
     pub(crate) counters: Vec<Counters>,
+    pub(crate) today: Today,
     scratch: Scratch,
 }
 
@@ -126,6 +128,7 @@ impl Detector {
             servers: shares.set(),
             audit: Audit::default(),
             counters: vec![Counters::default(); rules.rules.len()],
+            today: Today::new(&rules),
             rules,
             mode,
             covered: Seq::ZERO,
@@ -161,6 +164,9 @@ impl Detector {
             return;
         }
         let at = self.pass_time(event);
+        let told = self.today.tell(self.now, &self.rules);
+        out.extend(told.map(|day| Output::Day(Box::new(day))));
+        self.today.count(event);
         let moment = Moment {
             event,
             at,
@@ -221,9 +227,9 @@ impl Detector {
             } else {
                 received.0.saturating_sub(self.now.0)
             };
-            self.awake_us = self
-                .awake_us
-                .saturating_add(passed.min(AWAKE_STEP_MAX.micros()));
+            let awake_us = passed.min(AWAKE_STEP_MAX.micros());
+            self.awake_us = self.awake_us.saturating_add(awake_us);
+            self.today.awake_us = self.today.awake_us.saturating_add(awake_us);
             self.now = received;
         }
         if self.told_at == Micros::MIN {
@@ -282,6 +288,8 @@ impl Detector {
         rules.matching(moment.event, &mut scratch.matching, |place| {
             scratch.waiting.insert(place);
         });
+        self.today
+            .see(&rules.needs, moment.event, scratch.matching.open_gates());
         let whole = self.whole_audit_event(&rules, moment, scratch);
         let whole = whole
             .as_ref()
@@ -365,10 +373,10 @@ impl Detector {
             return false;
         }
         let excepted = self.rules.is_excepted(place, moment.event, self.now);
-        if let Some(counters) = self.counters.get_mut(place) {
+        self.count(place, |counters| {
             counters.matched += 1;
             counters.excepted += u64::from(excepted);
-        }
+        });
         if excepted {
             return false;
         }
@@ -410,9 +418,7 @@ impl Detector {
         out: &mut Vec<Output>,
     ) -> bool {
         if !key::write_key(parts, moment.event, &mut scratch.key) {
-            if let Some(counters) = self.counters.get_mut(place) {
-                counters.keyless += 1;
-            }
+            self.count(place, |counters| counters.keyless += 1);
             return false;
         }
         match &rule.kind {
@@ -754,13 +760,20 @@ impl Detector {
         }
     }
 
+    /// Counts for a rule: since the detector was made, and for the day.
+    fn count(&mut self, place: usize, add: impl Fn(&mut Counters)) {
+        let counters = [&mut self.counters, &mut self.today.counters];
+        counters
+            .into_iter()
+            .filter_map(|all| all.get_mut(place))
+            .for_each(add);
+    }
+
     fn emit(&mut self, place: usize, rule: &Rule, firing: Firing<'_>, out: &mut Vec<Output>) {
         if !rule.emits {
             return;
         }
-        if let Some(counters) = self.counters.get_mut(place) {
-            counters.detections += 1;
-        }
+        self.count(place, |counters| counters.detections += 1);
         out.push(Output::Detection(Box::new(report::detection(
             rule,
             self.rules.version(),
@@ -772,9 +785,7 @@ impl Detector {
         if keys == 0 {
             return;
         }
-        if let Some(counters) = self.counters.get_mut(place) {
-            counters.evicted += keys;
-        }
+        self.count(place, |counters| counters.evicted += keys);
         match self
             .evicted
             .iter_mut()

@@ -34,6 +34,7 @@ pub(crate) struct Matcher {
     tests: Vec<Test>,
     gates: Vec<Gate>,
     gate_index: GateIndex,
+    /// Ascending by their places.
     rules: Vec<Watched>,
     /// For each question, the rules whose witness it belongs to.
     witnessed: Vec<Vec<u32>>,
@@ -119,6 +120,13 @@ pub(crate) struct MatchBuffer {
     candidates: Vec<u32>,
     /// For each rule, whether it is among them.
     listed: Vec<bool>,
+}
+
+impl MatchBuffer {
+    /// The log sources that the event belongs to, ascending.
+    pub(crate) fn open_gates(&self) -> &[usize] {
+        &self.open
+    }
 }
 
 /// What is known of a question for this event.
@@ -272,6 +280,12 @@ impl Matcher {
             }
         }
         view.leave(&mut buffer.heads);
+    }
+
+    /// The number of the log source of a rule on events.
+    pub(crate) fn gate_of(&self, place: usize) -> Option<usize> {
+        let at = self.rules.binary_search_by_key(&place, |rule| rule.place);
+        Some(self.rules.get(at.ok()?)?.gate)
     }
 
     /// How big it is.

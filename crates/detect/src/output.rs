@@ -1,6 +1,6 @@
 //! What the detector tells.
 
-use event::{Detection, Loss, LossCause, Micros, Seq};
+use event::{DaySeen, Detection, Loss, LossCause, Micros, Seq};
 
 /// What the detector tells its owner, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub enum Output {
     Update(Update),
     /// State had to go before its time, because its share of the memory was full.
     Evicted(Evicted),
+    /// What was seen of a day so far. Cumulative: the latest one counts; rules that are not in it are as last told.
+    Day(Box<DaySeen>),
 }
 
 /// How an episode went on.

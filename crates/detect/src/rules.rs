@@ -16,6 +16,7 @@ use crate::exception::{self, Exception};
 use crate::indicator_list::{self, NamedList};
 use crate::load::{self, Placed, RuleProblem};
 use crate::matcher::{MatchBuffer, Matcher, MatcherSize, Watch};
+use crate::needs::Needs;
 use crate::rule::{Input, Rule, RuleInfo, RuleState, UnseenSet};
 use crate::settings::RuleSettings;
 use crate::sigma_filter::Filter;
@@ -34,6 +35,7 @@ pub struct Rules {
     /// For each rule, the sets that its events teach.
     pub(crate) teaches: Vec<Vec<usize>>,
     matcher: Matcher,
+    pub(crate) needs: Needs,
     /// Whether some rule looks at audit events as a whole.
     pub(crate) has_together: bool,
     exceptions: Vec<Exception>,
@@ -171,6 +173,7 @@ impl Rules {
         Self {
             version: version(&rules, settings),
             teaches: (0..rules.len()).map(taught_by).collect(),
+            needs: Needs::of(&rules, &matcher),
             matcher,
             has_together: rules
                 .iter()

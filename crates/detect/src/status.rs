@@ -50,22 +50,21 @@ impl Detector {
     #[must_use]
     pub fn status(&self) -> Status {
         let mut status = Status::default();
-        for ((rule, memory), counters) in self
-            .rules
-            .rules
-            .iter()
-            .zip(&self.memories)
-            .zip(&self.counters)
-        {
+        let all = self.rules.rules.iter();
+        let all = all.zip(&self.memories).zip(&self.counters).enumerate();
+        for (place, ((rule, memory), counters)) in all {
             let (keys, bytes) = memory.size();
             status.state_bytes += bytes;
             status.keys += keys;
             status.evicted += counters.evicted;
-            let coverage = match rule.info.state {
-                RuleState::Disabled | RuleState::Blind(_) => Coverage::Blind,
-                RuleState::Active | RuleState::Base if counters.matched == 0 => Coverage::Blind,
-                RuleState::Active | RuleState::Base if counters.keyless > 0 => Coverage::Partly,
-                RuleState::Active | RuleState::Base => Coverage::Evaluated,
+            let keyless = counters.keyless > 0;
+            let coverage = match self.today.lately(&self.rules, place) {
+                _ if matches!(rule.info.state, RuleState::Disabled | RuleState::Blind(_)) => {
+                    Coverage::Blind
+                }
+                (0, _) => Coverage::Blind,
+                (events, complete) if complete < events || keyless => Coverage::Partly,
+                _ => Coverage::Evaluated,
             };
             status.rules.push(RuleStatus {
                 id: rule.info.id.clone(),

@@ -48,7 +48,7 @@ impl Watch {
     fn fired(&self) -> Vec<Box<str>> {
         let rule = |output: &Output| match output {
             Output::Detection(detection) => Some(detection.rule.clone()),
-            Output::Update(_) | Output::Evicted(_) => None,
+            Output::Update(_) | Output::Evicted(_) | Output::Day(_) => None,
         };
         self.found.iter().filter_map(rule).collect()
     }

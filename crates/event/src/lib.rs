@@ -29,6 +29,7 @@
 )]
 
 mod class;
+mod day_seen;
 mod detection;
 mod entity;
 mod event;
@@ -40,6 +41,7 @@ mod seq;
 mod time;
 
 pub use class::{EventClass, ParseLevel, SourceCategory};
+pub use day_seen::{CalendarDay, DaySeen, RuleDay};
 pub use detection::{AlertSeverity, Detection, Disposition, Effect};
 pub use entity::{Entity, EntityKind, split_account};
 pub use event::{Event, Value};

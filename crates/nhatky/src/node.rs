@@ -16,7 +16,7 @@ use disk::{Disk, RealDisk};
 use event::{Clock, EventClass, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
 use journal::{Journal, Options};
-use parse::{Clocks, EnableClass, Geo};
+use parse::{Clocks, EnableClass, Geo, Gives};
 use registry::{Registry, SourceLimits};
 use server::{Access, DetectorVitals, Imports, Products, Vitals};
 use tokio::sync::watch;
@@ -338,6 +338,10 @@ struct NodeProducts {
 impl Products for NodeProducts {
     fn enable(&self, product: &str, class: EventClass) -> Option<EnableClass> {
         self.understanding.load().parsers.enable(product, class)
+    }
+
+    fn gives(&self) -> Vec<(Box<str>, Gives)> {
+        self.understanding.load().parsers.gives()
     }
 }
 

@@ -12,10 +12,10 @@ use alert::Alerts;
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use detect::{Detector, Mode, Output, Rules};
-use event::{Clock, Event, Field, OwnRecord, ParseLevel, Seq};
+use event::{Clock, DaySeen, Detection, Event, Field, OwnRecord, ParseLevel, Seq};
 use index::Index;
 use journal::{Appender, Reader, Tail};
-use registry::{DetectionUpdate, Registry, SourceTracker};
+use registry::{DetectionUpdate, Registry, SourceTracker, StoreError};
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
@@ -147,6 +147,7 @@ impl Pipeline {
             alerts: parts.alerts,
             appender: parts.appender,
             live_after: parts.reader.durable(),
+            unstored: false,
             saved_at: parts.clock.monotonic(),
             sources_saved_at: parts.clock.monotonic(),
             status_at: Duration::ZERO,
@@ -272,6 +273,9 @@ struct DetectorThread {
     appender: Appender,
     /// What shows while older events are read again is no news.
     live_after: Seq,
+    /// Whether something was given up at the stop: without a checkpoint that covers it, it is found again after the
+    /// next start.
+    unstored: bool,
     saved_at: Duration,
     sources_saved_at: Duration,
     status_at: Duration,
@@ -364,8 +368,8 @@ impl DetectorThread {
     }
 
     /// Stores what the detector gave, again and again until it is stored: the checkpoint must not come first.
-    fn store(&self, outputs: Vec<Output>) {
-        let (mut detections, mut updates) = (Vec::new(), Vec::new());
+    fn store(&mut self, outputs: Vec<Output>) {
+        let (mut detections, mut updates, mut days) = (Vec::new(), Vec::new(), Vec::new());
         for output in outputs {
             match output {
                 Output::Detection(detection) => detections.push(*detection),
@@ -376,19 +380,33 @@ impl DetectorThread {
                     evidence: update.evidence,
                 }),
                 Output::Evicted(evicted) => self.tell(&OwnRecord::Loss(evicted.to_loss())),
+                Output::Day(day) => days.push(*day),
             }
         }
-        while let Err(error) = self
-            .runtime
-            .block_on(self.alerts.apply(&detections, &updates))
-        {
+        while let Err(error) = self.try_store(&detections, &updates, &days) {
             error!(%error, detections = detections.len(), "detections cannot be stored; trying again");
             if self.stop.load(Ordering::SeqCst) {
-                // Without a checkpoint that covers them, they are found again after the next start.
+                self.unstored = true;
                 return;
             }
             std::thread::park_timeout(Duration::from_secs(1));
         }
+    }
+
+    /// All of it may be stored twice: that changes nothing.
+    fn try_store(
+        &self,
+        detections: &[Detection],
+        updates: &[DetectionUpdate],
+        days: &[DaySeen],
+    ) -> Result<(), StoreError> {
+        self.runtime.block_on(async {
+            self.alerts.apply(detections, updates).await?;
+            for day in days {
+                self.registry.save_day(day).await?;
+            }
+            Ok(())
+        })
     }
 
     /// Puts it on record, unless it shows while older events are read again: then it is on record already.
@@ -413,6 +431,9 @@ impl DetectorThread {
     }
 
     fn save(&mut self) {
+        if self.unstored {
+            return;
+        }
         self.saved_at = self.clock.monotonic();
         let state = self.detector.checkpoint();
         if let Err(error) = disk::replace(&*self.disk, &self.checkpoint, &state) {

@@ -34,7 +34,7 @@ pub(crate) struct Definition {
     pub(crate) mapping: Mapping,
     steps: Box<[Step]>,
     finally: Box<[Step]>,
-    defaults: Box<[(Symbol, Fixed)]>,
+    pub(crate) defaults: Box<[(Symbol, Fixed)]>,
     dispatch: Option<Symbol>,
     /// `$rest`, which holds what follows the prefix, if the definition names it.
     rest: Option<Symbol>,
@@ -57,7 +57,7 @@ pub(crate) struct Message {
     guard: Guard,
     templates: Box<[Template]>,
     on: Option<Symbol>,
-    constants: Box<[(Symbol, Fixed)]>,
+    pub(crate) constants: Box<[(Symbol, Fixed)]>,
     steps: Box<[Step]>,
 }
 

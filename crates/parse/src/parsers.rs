@@ -18,6 +18,7 @@ use crate::enabling::Enabling;
 use crate::explain::{Attempt, Explanation, Reason, Verdict};
 use crate::format::structured_data;
 use crate::frame::{Frame, Piece, Symbol};
+use crate::gives::Gives;
 use crate::header::{self, Header, Reference, ZoneFrom};
 use crate::recognise::{AnchorError, Number, Recogniser};
 use crate::settings::{ParseSettings, Sender};
@@ -42,6 +43,8 @@ pub struct ProductInfo {
     pub category: SourceCategory,
     /// A hash of the definition: when it changes, the index of the product's events is stale.
     pub fingerprint: u64,
+    /// What its events can say.
+    pub gives: Gives,
 }
 
 /// Why the definitions of a site cannot be used.
@@ -720,6 +723,7 @@ fn info(definition: &Definition) -> ProductInfo {
         title: definition.title.clone(),
         category: definition.category,
         fingerprint: definition.fingerprint,
+        gives: Gives::of(definition),
     }
 }
 

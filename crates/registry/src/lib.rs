@@ -29,6 +29,7 @@
 mod actor;
 mod alert;
 mod audit;
+mod day_seen;
 mod detection;
 mod device_clock;
 mod error;

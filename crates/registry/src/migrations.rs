@@ -45,6 +45,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "risk",
         include_str!("../migrations/sqlite/0008_risk.sql"),
     ),
+    (
+        9,
+        "days",
+        include_str!("../migrations/sqlite/0009_days.sql"),
+    ),
 ];
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.

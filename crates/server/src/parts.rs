@@ -9,7 +9,7 @@ use detect::Rules;
 use event::{Clock, EventClass, Seq};
 use index::{EventSource, Index};
 use journal::Reader;
-use parse::{EnableClass, Parsers};
+use parse::{EnableClass, Gives, Parsers, ProductInfo};
 use registry::{AuditSink, Registry};
 use tokio::sync::watch;
 
@@ -52,11 +52,18 @@ pub struct Parts {
 pub trait Products: Debug + Send + Sync {
     /// What makes that product log that class; none where nothing is known of it.
     fn enable(&self, product: &str, class: EventClass) -> Option<EnableClass>;
+    /// What the events of each product can say.
+    fn gives(&self) -> Vec<(Box<str>, Gives)>;
 }
 
 impl Products for Parsers {
     fn enable(&self, product: &str, class: EventClass) -> Option<EnableClass> {
         self.enabling(product)?.get(&class).cloned()
+    }
+
+    fn gives(&self) -> Vec<(Box<str>, Gives)> {
+        let each = |product: &ProductInfo| (product.name.clone(), product.gives.clone());
+        self.products().map(each).collect()
     }
 }
 

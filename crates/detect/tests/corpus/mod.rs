@@ -105,7 +105,7 @@ impl<'a> Watch<'a> {
     pub(crate) fn detections(&self) -> impl Iterator<Item = &Detection> {
         self.found.iter().filter_map(|output| match output {
             Output::Detection(detection) => Some(&**detection),
-            Output::Update(_) | Output::Evicted(_) => None,
+            Output::Update(_) | Output::Evicted(_) | Output::Day(_) => None,
         })
     }
 }

@@ -102,7 +102,7 @@ fn described(info: &RuleInfo) -> Value {
         })
     };
     let tunables = info.tunables.iter().map(tunable).collect::<Vec<_>>();
-    let told = |text: &RuleText| json!({ "title": text.title, "detail": text.detail, "runbook": text.runbook });
+    let told = |text: &RuleText| json!({ "title": text.title, "detail": text.detail, "runbook": text.runbook, "misses": text.misses });
     json!({
         "id": info.id,
         "title": info.title,
@@ -204,7 +204,7 @@ async fn backtest(
         Output::Detection(detection) if rule.is_none_or(|rule| *detection.rule == *rule) => {
             Some(detection)
         }
-        Output::Detection(_) | Output::Update(_) | Output::Evicted(_) => None,
+        Output::Detection(_) | Output::Update(_) | Output::Evicted(_) | Output::Day(_) => None,
     });
     if output::as_json(json) {
         return found

@@ -180,7 +180,7 @@ fn found(app: &App, from: Seq) -> Result<Vec<Detection>, Problem> {
     detector.tell(&mut outputs);
     let detections = outputs.into_iter().filter_map(|output| match output {
         Output::Detection(detection) => Some(*detection),
-        Output::Update(_) | Output::Evicted(_) => None,
+        Output::Update(_) | Output::Evicted(_) | Output::Day(_) => None,
     });
     Ok(detections.collect())
 }

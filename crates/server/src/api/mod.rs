@@ -25,6 +25,7 @@ pub(crate) mod losses;
 pub(crate) mod people;
 pub(crate) mod reindex;
 pub(crate) mod rule_changes;
+pub(crate) mod rule_days;
 pub(crate) mod rules;
 pub(crate) mod saved_searches;
 pub(crate) mod search;
@@ -91,6 +92,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(coach::coach))
         .routes(routes!(rules::rules))
         .routes(routes!(rules::rule))
+        .routes(routes!(rule_days::days))
         .routes(routes!(detections::detections))
         .routes(routes!(detections::detection))
         .routes(routes!(alerts::alerts))

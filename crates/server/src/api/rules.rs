@@ -51,6 +51,17 @@ pub(crate) struct RuleReply {
     query: String,
     /// What people are told, by language.
     texts: TextsReply,
+    /// What it does not see, by language.
+    misses: MissesReply,
+}
+
+/// What a rule does not see, so that its silence is not trusted too far; empty where its file does not say.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MissesReply {
+    /// Vietnamese.
+    vi: String,
+    /// English.
+    en: String,
 }
 
 /// A number that settings may change.
@@ -161,6 +172,10 @@ fn reply(info: &RuleInfo, detector: &detect::Status) -> RuleReply {
         texts: TextsReply {
             vi: text(&info.vi),
             en: text(&info.en),
+        },
+        misses: MissesReply {
+            vi: info.vi.misses.clone(),
+            en: info.en.misses.clone(),
         },
     }
 }

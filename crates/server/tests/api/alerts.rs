@@ -247,7 +247,7 @@ async fn detect(node: &Node) -> Vec<event::Detection> {
     }
     let found = outputs.into_iter().filter_map(|output| match output {
         detect::Output::Detection(detection) => Some(*detection),
-        detect::Output::Update(_) | detect::Output::Evicted(_) => None,
+        detect::Output::Update(_) | detect::Output::Evicted(_) | detect::Output::Day(_) => None,
     });
     let found: Vec<_> = found.collect();
     node.alerts
