@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use event::{Event, Seq};
-use query::Expr;
+use query::{Expr, Needles};
 
 use crate::bits::Bits;
 use crate::evaluate::{Answer, Evaluator};
+use crate::priority;
 use crate::scope::{Covered, Scope, SearchError, depth_of};
 use crate::segment::Segment;
 use crate::snapshot::{Piece, Snapshot};
@@ -156,16 +157,22 @@ impl Asked<Event> {
 
 impl Asked<Seq> {
     /// Asks raw bytes alone.
-    fn of_raws(expr: &Expr, seqs: &[Seq], source: &dyn EventSource) -> Result<Self, SourceError> {
+    fn of_raws(
+        expr: &Expr,
+        needles: Option<&Needles>,
+        seqs: &[Seq],
+        source: &dyn EventSource,
+    ) -> Result<Self, SourceError> {
         let mut asked = Self {
             count: 0,
             bytes: 0,
             matching: Vec::new(),
         };
-        source.raws(seqs, &mut |seq, raw| {
+        let sieve = |bytes: &[u8]| needles.is_none_or(|needles| needles.stand_in(bytes));
+        source.raws(seqs, &sieve, &mut |seq, raw, passed| {
             asked.count += 1;
             asked.bytes += raw.len() as u64;
-            if query::matches_raw(expr, seq, raw) {
+            if passed && query::matches_raw(expr, seq, raw) {
                 asked.matching.push(seq);
             }
         })?;
@@ -178,6 +185,8 @@ pub(crate) struct Run<'a> {
     source: &'a dyn EventSource,
     snapshot: Snapshot,
     expr: Expr,
+    /// What stands in the raw text of all that matches.
+    needles: Option<Needles>,
     depth: Depth,
     fresh_depth: Depth,
     pub(crate) scope: &'a Scope,
@@ -209,6 +218,7 @@ impl<'a> Run<'a> {
             snapshot,
             depth: depth_of(&expr),
             fresh_depth: shared.options.fresh_depth,
+            needles: Needles::of(&expr),
             expr,
             scope,
             threads: shared.options.search_threads.max(1),
@@ -298,6 +308,7 @@ impl<'a> Run<'a> {
             source: self.source,
             snapshot: self.snapshot.clone(),
             expr: self.expr.clone(),
+            needles: self.needles.clone(),
             depth: self.depth,
             fresh_depth: self.fresh_depth,
             scope: self.scope,
@@ -409,6 +420,7 @@ impl<'a> Run<'a> {
 
     /// Whether nothing more is to be looked at.
     fn is_stopped(&self, collector: &dyn Collector) -> bool {
+        priority::give_way_if_long();
         !self.complete
             || collector.is_done()
             || self.scope.cancel.is_cancelled()
@@ -527,9 +539,10 @@ impl<'a> Run<'a> {
             return Ok(events.iter().map(Event::seq).collect());
         }
         let (source, expr) = (self.source, self.expr.clone());
+        let needles = self.needles.clone();
         // Each thread has its own: what a regular expression works with is not shared without waiting.
         self.share_out(segment, docs, |seqs| {
-            Asked::of_raws(&expr.clone(), seqs, source)
+            Asked::of_raws(&expr.clone(), needles.as_ref(), seqs, source)
         })
     }
 

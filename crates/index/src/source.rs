@@ -36,13 +36,19 @@ pub trait EventSource: Send + Sync + std::fmt::Debug {
     fn events(&self, seqs: &[Seq], depth: Depth) -> Result<Vec<Event>, SourceError>;
 
     /// Gives `take` the raw bytes of the records of these Seqs, which ascend; ascending, without those that are no longer
-    /// kept. A source that has them without making events overrides this.
+    /// kept. `sieve` may be asked about the bytes of many at once, and what it says is handed on with each of them. A
+    /// source that has them without making events overrides this.
     ///
     /// # Errors
     /// The records cannot be read.
-    fn raws(&self, seqs: &[Seq], take: &mut dyn FnMut(Seq, &[u8])) -> Result<(), SourceError> {
+    fn raws(
+        &self,
+        seqs: &[Seq],
+        sieve: &dyn Fn(&[u8]) -> bool,
+        take: &mut dyn FnMut(Seq, &[u8], bool),
+    ) -> Result<(), SourceError> {
         for event in self.events(seqs, Depth::Raw)? {
-            take(event.seq(), event.raw());
+            take(event.seq(), event.raw(), sieve(event.raw()));
         }
         Ok(())
     }

@@ -81,14 +81,16 @@ impl Reader {
     }
 
     /// Gives `take` the raw bytes of these Seqs, which must ascend; those that do not exist are left out. Each block is
-    /// read once and nothing is kept of it: for scans, which are twice as fast as with records.
+    /// read once and nothing is kept of it: for scans, which are twice as fast as with records. `sieve` is asked about the
+    /// bytes of many records at once, with others between them; what it says is handed on with each of these.
     ///
     /// # Errors
     /// Damage, or a disk that fails. What came before it has been given.
     pub fn each_raw(
         &self,
         seqs: &[Seq],
-        mut take: impl FnMut(Seq, &[u8]),
+        sieve: impl Fn(&[u8]) -> bool,
+        mut take: impl FnMut(Seq, &[u8], bool),
     ) -> Result<(), ReadError> {
         debug_assert!(seqs.is_sorted(), "each_raw takes Seqs in ascending order");
         let durable = self.durable();
@@ -104,11 +106,12 @@ impl Reader {
             let of_block = left.partition_point(|seq| *seq <= header.last.min(durable));
             let (wanted, rest) = left.split_at(of_block);
             let mut wanted = wanted.iter().copied().peekable();
+            let passed = sieve(&payload);
             for raw in block::raws(&header, &payload) {
                 let (seq, raw) = raw.map_err(|error| damaged(&located, error.to_string()))?;
                 while wanted.next_if(|next| *next < seq).is_some() {}
                 if wanted.next_if_eq(&seq).is_some() {
-                    take(seq, raw);
+                    take(seq, raw, passed);
                 }
             }
             left = rest;

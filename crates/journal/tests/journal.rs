@@ -74,7 +74,11 @@ fn what_was_appended_is_read_back_after_restarts() {
         let found = reader.get_many(&some).unwrap();
         assert_eq!(found.iter().map(|r| r.seq).collect::<Vec<_>>(), some);
         let mut raws = Vec::new();
-        let scanned = reader.each_raw(&some, |seq, raw| raws.push((seq, raw.to_vec())));
+        let holds_all = |bytes: &[u8]| bytes.len() > 50;
+        let scanned = reader.each_raw(&some, holds_all, |seq, raw, passed| {
+            assert!(passed);
+            raws.push((seq, raw.to_vec()));
+        });
         scanned.unwrap();
         let found = found.iter().map(|r| (r.seq, r.raw.to_vec()));
         assert_eq!(raws, found.collect::<Vec<_>>());

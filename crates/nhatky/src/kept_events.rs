@@ -91,8 +91,13 @@ impl EventSource for KeptEvents {
         Ok(self.understand(&self.reader.get_many(seqs)?, depth))
     }
 
-    fn raws(&self, seqs: &[Seq], take: &mut dyn FnMut(Seq, &[u8])) -> Result<(), SourceError> {
-        Ok(self.reader.each_raw(seqs, take)?)
+    fn raws(
+        &self,
+        seqs: &[Seq],
+        sieve: &dyn Fn(&[u8]) -> bool,
+        take: &mut dyn FnMut(Seq, &[u8], bool),
+    ) -> Result<(), SourceError> {
+        Ok(self.reader.each_raw(seqs, sieve, take)?)
     }
 
     fn span(&self, from: Seq, to: Seq, depth: index::Depth) -> Result<Vec<Event>, SourceError> {
