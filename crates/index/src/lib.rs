@@ -60,6 +60,8 @@
 //!
 //! What a source must hold to: a value of a field outside the table ([`event::Field`]) stands in the raw text in whole
 //! words, unless the raw text has escapes (`\`, `%41`, `&amp;`).
+//!
+//! A search may lower the priority of the thread that calls it, for good, once it has worked for long.
 
 mod bits;
 mod codes;
@@ -77,6 +79,7 @@ mod manifest;
 mod merge;
 mod pack;
 mod partition;
+mod priority;
 mod reindex;
 mod run;
 mod schema;
