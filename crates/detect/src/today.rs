@@ -121,12 +121,18 @@ impl Today {
                 };
                 Some(ended)
             }
-            Some(day) if now.0.saturating_sub(self.told_at.0) >= TELL_EVERY.micros() => {
-                self.told_at = now;
-                Some(self.seen(day, rules))
+            Some(_) if now.0.saturating_sub(self.told_at.0) >= TELL_EVERY.micros() => {
+                self.so_far(now, rules)
             }
             Some(_) => None,
         }
+    }
+
+    /// What is to be told of the day that is going on.
+    pub(crate) fn so_far(&mut self, now: Micros, rules: &Rules) -> Option<DaySeen> {
+        self.told_at = now;
+        let day = self.day?;
+        Some(self.seen(day, rules))
     }
 
     /// The day so far, with the rules for which something changed.

@@ -321,6 +321,19 @@ pub(crate) enum Rules {
         /// The rule's identifier.
         id: String,
     },
+    /// What a rule saw on each day, and what it could not see: what "nothing found" means.
+    Days {
+        #[command(flatten)]
+        place: Place,
+        /// The rule's identifier.
+        id: String,
+        /// How many days up to today, 400 at most.
+        #[arg(long, default_value_t = 7)]
+        days: u32,
+        /// JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs the sample lines beside each rule through the parsers and the rule.
     Test(Content),
     /// Runs the rules over what the journal keeps.

@@ -11,6 +11,7 @@ pub(crate) mod parse;
 pub(crate) mod parsers;
 pub(crate) mod people;
 pub(crate) mod reindex;
+pub(crate) mod rule_days;
 pub(crate) mod rules;
 pub(crate) mod saved;
 pub(crate) mod search;

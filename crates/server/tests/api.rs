@@ -15,6 +15,8 @@ mod investigation;
 mod node;
 #[path = "api/people.rs"]
 mod people;
+#[path = "api/rule_days.rs"]
+mod rule_days;
 #[path = "api/saved_searches.rs"]
 mod saved_searches;
 #[path = "api/suppressions.rs"]

@@ -28,6 +28,10 @@ pub(crate) enum Show {
     Entities,
     Facts,
     Points,
+    /// Words of a section of the catalogue.
+    Word(&'static str),
+    /// A share from 0 to 1, in hundredths.
+    Share,
 }
 
 /// What is listed.
@@ -101,6 +105,8 @@ fn row(item: &Value, columns: &[Column], texts: &Texts) -> Vec<comfy_table::Cell
             Show::Entities => cell(&entities(item.pointer(pointer))),
             Show::Facts => cell(&facts(item.pointer(pointer))),
             Show::Points => cell(&points(item.pointer(pointer))),
+            Show::Word(section) => cell(&words(section, item.pointer(pointer), texts)),
+            Show::Share => cell(&share(item.pointer(pointer))),
         }
     };
     columns.iter().map(shown).collect()
@@ -151,6 +157,24 @@ fn points(given: Option<&Value>) -> String {
     let given = given.and_then(Value::as_array).into_iter().flatten();
     let each = given.map(|rule| format!("{} {}", plain(&rule["rule"]), plain(&rule["points"])));
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// A word, or each of several.
+fn words(section: &str, given: Option<&Value>, texts: &Texts) -> String {
+    let word = |value: &Value| texts.word(section, value.as_str().unwrap_or_default());
+    match given {
+        Some(Value::Array(several)) => several.iter().map(word).collect::<Vec<_>>().join(", "),
+        Some(one) => word(one),
+        None => String::new(),
+    }
+}
+
+/// Rounded down, so that 100 % is whole.
+fn share(given: Option<&Value>) -> String {
+    let share = given.and_then(Value::as_f64);
+    share.map_or_else(String::new, |share| {
+        format!("{} %", (share * 100.0).floor())
+    })
 }
 
 fn plain(value: &Value) -> String {

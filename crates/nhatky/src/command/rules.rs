@@ -22,6 +22,14 @@ pub(crate) async fn run(command: cli::Rules, texts: &Texts) -> Result<ExitCode> 
     match command {
         cli::Rules::List(content) => list_rules(&content, texts).map(|()| ExitCode::SUCCESS),
         cli::Rules::Show { content, id } => show_rule(&content, &id).map(|()| ExitCode::SUCCESS),
+        cli::Rules::Days {
+            place,
+            id,
+            days,
+            json,
+        } => super::rule_days::run(&place, &id, days, json, texts)
+            .await
+            .map(|()| ExitCode::SUCCESS),
         cli::Rules::Test(content) => test_rules(&content, texts),
         cli::Rules::Backtest {
             place,
