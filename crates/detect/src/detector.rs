@@ -181,12 +181,19 @@ impl Detector {
             self.judge_rates(moment, out);
         }
         if self.now.0.saturating_sub(self.told_at.0) >= TELL_EVERY.micros() {
-            self.tell(out);
+            self.tell_episodes(out);
         }
     }
 
-    /// Appends what went on in open episodes since it was last told. Done by itself every 10 s of detector time.
+    /// Appends all that it has not told yet: how open episodes went on, and what was seen of the day. Done by itself every
+    /// 10 s and every minute of detector time.
     pub fn tell(&mut self, out: &mut Vec<Output>) {
+        self.tell_episodes(out);
+        let day = self.today.so_far(self.now, &self.rules);
+        out.extend(day.map(|day| Output::Day(Box::new(day))));
+    }
+
+    fn tell_episodes(&mut self, out: &mut Vec<Output>) {
         self.told_at = self.now;
         let now = self.now;
         for (place, key) in std::mem::take(&mut self.untold) {
@@ -299,7 +306,7 @@ impl Detector {
                 *hit = true;
             }
         }
-        let mut taught: Vec<usize> = Vec::new();
+        let mut taught: Vec<(usize, bool)> = Vec::new();
         // What refers to a rule comes after it, so that all its inputs are known when it is asked.
         while let Some(place) = scratch.waiting.pop_first() {
             let Some(rule) = rules.rules.get(place) else {
@@ -314,7 +321,8 @@ impl Detector {
             }
             let found = self.judge_one(place, rule, moment, scratch, out);
             if found || matches!(rule.input, Input::Events) {
-                taught.extend(rules.teaches.get(place).into_iter().flatten());
+                let sets = rules.teaches.get(place).into_iter().flatten();
+                taught.extend(sets.map(|set| (*set, rule.together)));
             }
             if let Some(hit) = scratch.hits.get_mut(place) {
                 *hit = found;
@@ -326,7 +334,8 @@ impl Detector {
         }
         taught.sort_unstable();
         taught.dedup();
-        for set in taught {
+        for (set, together) in taught {
+            let moment = if together { whole } else { moment };
             self.teach(set, moment.event, &mut scratch.key);
         }
     }
