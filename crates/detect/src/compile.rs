@@ -28,6 +28,8 @@ use crate::{Settings, Span, logsource, rate, sigma_condition, sigma_detection, u
 const THRESHOLD_MAX: u32 = 10_000;
 /// A sequence of more steps is no rule that a person wrote.
 const STEPS_MAX: usize = 16;
+/// Alerts name by it what adds up for an entity; no rule may be called so.
+const RISK: &str = "risk";
 const DEFAULT_QUIET: Span = Span::seconds(3_600);
 const DEFAULT_FORGET: Span = Span::seconds(90 * 86_400);
 const DEFAULT_AT_LEAST: Span = Span::seconds(300);
@@ -63,6 +65,11 @@ impl Compiler<'_> {
         placed: &Placed,
         references: &[usize],
     ) -> Result<CompiledRule, String> {
+        if placed.id() == RISK {
+            return Err(format!(
+                "`{RISK}` stands for the risk of entities: give the rule another id"
+            ));
+        }
         let document = &placed.document;
         let defaults = Ours::default();
         let ours = document.nhatky.as_ref().unwrap_or(&defaults);

@@ -15,7 +15,7 @@ use crate::process::Nhatky;
 use crate::senders;
 
 /// How often it is killed; `NHATKY_KILLS` asks for another number.
-const KILLS: u32 = 50;
+const KILLS: u64 = 50;
 /// Lines that each of the real senders has to send meanwhile.
 const LINES: u32 = 20_000;
 
@@ -43,16 +43,7 @@ impl<T: Send + 'static> Client<T> {
 
 #[test]
 fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
-    let seed = std::env::var("NHATKY_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(4711);
-    let kills = std::env::var("NHATKY_KILLS")
-        .ok()
-        .and_then(|kills| kills.parse().ok())
-        .unwrap_or(KILLS);
-    eprintln!("seed {seed}, {kills} kills");
-    let mut random = Random::new(seed);
+    let seed = asked("NHATKY_SEED", 4711);
     let mut nhatky = Nhatky::started();
     let _senders = [
         senders::rsyslog_by_relp(&nhatky, "killrelp", LINES),
@@ -62,13 +53,10 @@ fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
     let (http, syslog, relp) = (nhatky.http, nhatky.syslog, nhatky.relp);
     let ndjson = Client::start(move |stop| number_by_http(http, "/api/v1/ingest", "ndjson", stop));
     let bulk = Client::start(move |stop| number_by_http(http, "/_bulk", "bulk", stop));
-    let relp = Client::start(move |stop| number_by_relp(relp, stop));
+    let line = |number| format!("<13>Oct 11 22:14:15 sender app: kill9 relp {number}");
+    let relp = Client::start(move |stop| number_by_relp(relp, line, Duration::ZERO, stop));
     let tcp = Client::start(move |stop| number_by_tcp(syslog, stop));
-    for _ in 0..kills {
-        std::thread::sleep(Duration::from_millis(random.between(5, 400)));
-        nhatky.kill();
-        nhatky.start();
-    }
+    kill_again_and_again(&mut nhatky, seed);
     let acknowledged = [
         ("ndjson", ndjson.finish()),
         ("bulk", bulk.finish()),
@@ -111,6 +99,83 @@ fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
         "{}",
         String::from_utf8_lossy(&verified.stdout)
     );
+}
+
+/// A number that the environment asks for.
+fn asked(name: &str, default: u64) -> u64 {
+    let asked = std::env::var(name).ok();
+    asked
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(default)
+}
+
+fn kill_again_and_again(nhatky: &mut Nhatky, seed: u64) {
+    let kills = asked("NHATKY_KILLS", KILLS);
+    eprintln!("seed {seed}, {kills} kills");
+    let mut random = Random::new(seed);
+    for _ in 0..kills {
+        std::thread::sleep(Duration::from_millis(random.between(5, 400)));
+        nhatky.kill();
+        nhatky.start();
+    }
+}
+
+/// Sixteen wrong passwords for an account, more than a detection takes, and then for the next one.
+fn wrong_password(number: u64) -> String {
+    let (account, address) = (number / 16, number / 16 % 250 + 1);
+    format!(
+        "<86>Oct 11 22:14:15 db1 sshd[4711]: Failed password for killed{account} from 192.0.2.{address} port 50022 ssh2"
+    )
+}
+
+#[test]
+fn no_detection_is_lost_or_doubled_by_kill_9() {
+    const RULE: &str = "login-failures-account";
+    let seed = asked("NHATKY_SEED", 815);
+    let mut nhatky = Nhatky::new();
+    // What becomes of a detection is not what is tried here.
+    nhatky.configure(&format!(
+        "[detect.rules.{RULE}]\ndisposition = \"digest\"\n"
+    ));
+    nhatky.start();
+    let relp = nhatky.relp;
+    let pause = Duration::from_millis(10);
+    let client = Client::start(move |stop| number_by_relp(relp, wrong_password, pause, stop));
+    kill_again_and_again(&mut nhatky, seed);
+    let mut attempts: BTreeMap<String, u32> = BTreeMap::new();
+    for number in client.finish() {
+        *attempts
+            .entry(format!("killed{}", number / 16))
+            .or_default() += 1;
+    }
+    attempts.retain(|_, acknowledged| *acknowledged == 16);
+    assert!(!attempts.is_empty(), "nothing was acknowledged");
+    nhatky.wait_until("every account is found", |nhatky| {
+        let found = detections_by_account(nhatky, RULE);
+        attempts.keys().all(|account| found.contains_key(account))
+    });
+    for (account, times) in detections_by_account(&nhatky, RULE) {
+        assert_eq!(times, 1, "detections of {account} (seed {seed})");
+    }
+    eprintln!("{} accounts, each found once", attempts.len());
+    assert!(nhatky.stop().success());
+}
+
+/// How often a rule has fired for each account.
+fn detections_by_account(nhatky: &Nhatky, rule: &str) -> BTreeMap<String, u32> {
+    let (mut found, mut cursor) = (BTreeMap::new(), String::new());
+    loop {
+        let query = [("rule", rule), ("limit", "1000"), ("cursor", &cursor)];
+        let page = nhatky.get("/api/v1/detections", &query);
+        for item in page["items"].as_array().expect("items") {
+            let account = item["key"][0].as_str().expect("an account").to_owned();
+            *found.entry(account).or_default() += 1;
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => return found,
+        }
+    }
 }
 
 /// Every message of ours that search finds, with how often. The word `kill9` marks them.
@@ -194,11 +259,16 @@ fn number_by_http(to: SocketAddr, path: &str, name: &str, stop: &AtomicBool) -> 
     accepted
 }
 
-/// Numbered messages by RELP, a window of 16. Gives the numbers with `rsp 200 OK`.
-fn number_by_relp(to: SocketAddr, stop: &AtomicBool) -> Vec<u64> {
+/// Numbered messages by RELP, a window of 16 with a pause after it. Gives the numbers with `rsp 200 OK`.
+fn number_by_relp(
+    to: SocketAddr,
+    line: fn(u64) -> String,
+    pause: Duration,
+    stop: &AtomicBool,
+) -> Vec<u64> {
     let (mut accepted, mut next) = (Vec::new(), 0_u64);
     while !stop.load(Ordering::SeqCst) {
-        if relp_session(to, &mut next, stop, &mut accepted).is_err() {
+        if relp_session(to, line, pause, &mut next, stop, &mut accepted).is_err() {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -207,6 +277,8 @@ fn number_by_relp(to: SocketAddr, stop: &AtomicBool) -> Vec<u64> {
 
 fn relp_session(
     to: SocketAddr,
+    line: fn(u64) -> String,
+    pause: Duration,
     next: &mut u64,
     stop: &AtomicBool,
     accepted: &mut Vec<u64>,
@@ -243,7 +315,7 @@ fn relp_session(
         let mut sent = HashMap::new();
         let mut frames = String::new();
         for _ in 0..16 {
-            let message = format!("<13>Oct 11 22:14:15 sender app: kill9 relp {next}");
+            let message = line(*next);
             frames.push_str(&format!(
                 "{transaction} syslog {} {message}\n",
                 message.len()
@@ -260,6 +332,7 @@ fn relp_session(
             assert!(data.starts_with("200"), "{data}");
             accepted.push(number);
         }
+        std::thread::sleep(pause);
     }
     Ok(())
 }
