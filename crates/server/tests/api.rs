@@ -5,6 +5,8 @@ mod alerts;
 #[path = "api/around.rs"]
 mod around;
 mod asking;
+#[path = "api/backtests.rs"]
+mod backtests;
 mod elastic;
 #[path = "api/entities.rs"]
 mod entities;
@@ -15,6 +17,8 @@ mod investigation;
 mod node;
 #[path = "api/people.rs"]
 mod people;
+#[path = "api/rule_preview.rs"]
+mod rule_preview;
 #[path = "api/saved_searches.rs"]
 mod saved_searches;
 #[path = "api/suppressions.rs"]
