@@ -18,7 +18,7 @@ use index::{Index, IndexOptions};
 use journal::{Journal, Options};
 use parse::{Clocks, EnableClass, Geo};
 use registry::{Registry, SourceLimits};
-use server::{Access, DetectorVitals, Imports, Products, RuleTrials, Vitals};
+use server::{Access, DetectorVitals, Imports, Products, Replay, RuleTrials, Vitals};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -296,6 +296,17 @@ impl Node {
             metrics,
             stop: self.stop.subscribe(),
             options,
+        }
+    }
+
+    /// What is kept, to be gone through once more: records received since, and before.
+    pub(crate) fn replay(&self, from: Option<Micros>, to: Option<Micros>) -> Replay {
+        Replay {
+            journal: self.journal.reader(),
+            events: Arc::clone(&self.events) as _,
+            depth: server::depth_for(&self.rules.load()),
+            from,
+            to,
         }
     }
 
