@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Export(Export),
     /// Shows events as they arrive.
     Tail(Tail),
-    /// The rules: list, show, test, backtest.
+    /// The rules: list, show, test, backtest; what a site changes about them: settings, set, unset, exceptions.
     #[command(subcommand)]
     Rules(Rules),
     /// The parser definitions: list, test, coverage, bench; what is not understood: unparsed, draft.
@@ -336,19 +336,112 @@ pub(crate) enum Rules {
     },
     /// Runs the sample lines beside each rule through the parsers and the rule.
     Test(Content),
-    /// Runs the rules over what the journal keeps.
-    Backtest {
+    /// Runs the rules over what the journal keeps: what they find, how much of it from which source, and what it costs.
+    Backtest(Backtest),
+    /// What is set about a rule here, with its exceptions; what the configuration sets is not among it.
+    Settings {
+        #[command(flatten)]
+        listing: Listing,
+        /// The rule's identifier.
+        id: String,
+    },
+    /// Sets something about a rule: switches it off or on, promotes its detections, changes its numbers.
+    Set(SetRule),
+    /// Gives back the value from the configuration, or the rule's own.
+    Unset(UnsetRule),
+    /// The exceptions that hold.
+    Exceptions(Listing),
+    /// Makes an exception: events that a rule is not to see.
+    Except(AddException),
+    /// Ends an exception now.
+    EndException {
         #[command(flatten)]
         place: Place,
-        #[command(flatten)]
-        span: Span,
-        /// One rule only.
-        #[arg(long)]
-        rule: Option<String>,
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
+        /// Its number.
+        number: u64,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Backtest {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    /// One rule only.
+    #[arg(long, value_name = "ID")]
+    pub(crate) rule: Option<String>,
+    /// One JSON object a line: the detections, then the figures as `summary`.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whether a change is made at once, only shown, or shown and asked about.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Asking {
+    /// Makes the change at once: what it would have done is neither shown nor asked about.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Only shows what the change would have done on the last seven days.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) preview: bool,
+    /// Shows that as JSON, also on a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SetRule {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The rule's identifier.
+    pub(crate) id: String,
+    /// What: enabled, disposition, threshold, window, learning, at_least or samples.
+    pub(crate) name: String,
+    /// Its value: `true`, `queue`, `40`, `10m`.
+    pub(crate) value: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UnsetRule {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The rule's identifier.
+    pub(crate) id: String,
+    /// What, as in `nhatky rules set`.
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AddException {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+    /// The rule's identifier; every rule when left out.
+    #[arg(long, value_name = "ID")]
+    pub(crate) rule: Option<String>,
+    /// Who answers for it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) owner: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// From when on it holds no more: RFC 3339, or like `now+30d`; at most a year from now.
+    #[arg(long, value_name = "T")]
+    pub(crate) expires: String,
+    /// Which events, such as `source.ip:10.0.0.7 AND user.name:scanner`.
+    pub(crate) query: String,
 }
 
 /// Content tools work without a server.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,14 +11,14 @@ use alert::{Alerts, Courier};
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use axum::Router;
-use detect::{Detector, Mode, RuleException, Rules, Settings};
+use detect::{Detector, Mode, RuleException, Rules, Servers, Settings};
 use disk::{Disk, RealDisk};
 use event::{Clock, EventClass, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
 use journal::{Journal, Options};
 use parse::{Clocks, EnableClass, Geo, Gives};
 use registry::{Registry, SourceLimits};
-use server::{Access, DetectorVitals, Imports, Products, Vitals};
+use server::{Access, DetectorVitals, Imports, Products, Replay, RuleTrials, Vitals};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -43,6 +43,8 @@ pub(crate) struct Node {
     events: Arc<KeptEvents>,
     pub(crate) understanding: Arc<ArcSwap<Understanding>>,
     pub(crate) rules: Arc<ArcSwap<Rules>>,
+    /// What the configuration sets about detection; exchanged when it is read again.
+    configured: Arc<ArcSwap<Settings>>,
     pub(crate) pipeline: Pipeline,
     imports: Arc<Imports>,
     stop: watch::Sender<bool>,
@@ -120,6 +122,7 @@ impl Node {
         let (stop, _) = watch::channel(false);
         let tasks = JoinSet::new();
         Ok(Self {
+            configured: Arc::new(ArcSwap::from_pointee(config.detect.clone())),
             config,
             clock,
             data,
@@ -197,6 +200,11 @@ impl Node {
             info!(version = rules.version(), "rules reloaded");
             self.rules.store(rules);
         }
+    }
+
+    /// Takes up what the configuration, read again, sets about detection.
+    pub(crate) fn configure(&self, config: &Config) {
+        self.configured.store(Arc::new(config.detect.clone()));
     }
 
     /// The settings of detection as they are now: the configuration's, and in front of them the registry's.
@@ -278,11 +286,27 @@ impl Node {
                 progress: Arc::clone(&self.pipeline.progress),
                 rules: Arc::clone(&self.rules),
             }),
+            trials: Arc::new(NodeTrials {
+                content: self.data.content(),
+                configured: Arc::clone(&self.configured),
+                progress: Arc::clone(&self.pipeline.progress),
+            }),
             audit: Arc::new(JournalSink::new(self.journal.appender())),
             clock: Arc::clone(&self.clock),
             metrics,
             stop: self.stop.subscribe(),
             options,
+        }
+    }
+
+    /// What is kept, to be gone through once more: records received since, and before.
+    pub(crate) fn replay(&self, from: Option<Micros>, to: Option<Micros>) -> Replay {
+        Replay {
+            journal: self.journal.reader(),
+            events: Arc::clone(&self.events) as _,
+            depth: server::depth_for(&self.rules.load()),
+            from,
+            to,
         }
     }
 
@@ -326,6 +350,29 @@ impl Vitals for NodeVitals {
 
     fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
+    }
+}
+
+/// Rules under other settings.
+#[derive(Debug)]
+struct NodeTrials {
+    content: PathBuf,
+    configured: Arc<ArcSwap<Settings>>,
+    progress: Arc<Progress>,
+}
+
+impl RuleTrials for NodeTrials {
+    fn rules_under(&self, settings: &Settings) -> Rules {
+        Rules::load(Some(&self.content), settings)
+    }
+
+    fn configured(&self) -> Settings {
+        Settings::clone(&self.configured.load())
+    }
+
+    fn servers(&self) -> Servers {
+        let servers = self.progress.servers.lock();
+        servers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

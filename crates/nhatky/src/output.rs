@@ -34,6 +34,13 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
+/// Asks something of the person at the terminal, who answers on the same line.
+pub(crate) fn ask(text: &str) -> Result<()> {
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "{text} ")?;
+    Ok(stderr.flush()?)
+}
+
 /// Shows how far a long job is, on a line that is written over and over.
 pub(crate) fn progress(text: &str) -> Result<()> {
     let mut stderr = std::io::stderr().lock();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use alert::Alerts;
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use detect::{Detector, Mode, Output, Rules};
+use detect::{Detector, Mode, Output, Rules, Servers};
 use event::{Clock, DaySeen, Detection, Event, Field, OwnRecord, ParseLevel, Seq};
 use index::Index;
 use journal::{Appender, Reader, Tail};
@@ -74,6 +74,8 @@ pub(crate) struct Progress {
     pub(crate) waiting: AtomicU64,
     /// State of the detector, at most a second old.
     pub(crate) detector: Mutex<detect::Status>,
+    /// The servers that the detector knew when its state was last saved.
+    pub(crate) servers: Mutex<Servers>,
     parsed: Mutex<HashMap<Box<str>, [u64; ParseLevel::ALL.len()]>>,
 }
 
@@ -88,6 +90,11 @@ impl Progress {
                 .map(|(level, count)| (product.clone(), *level, *count))
         });
         counts.filter(|(_, _, count)| *count > 0).collect()
+    }
+
+    fn show_servers(&self, detector: &Detector) {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        *servers = detector.servers();
     }
 
     fn count_parsed(&self, batch: &[Event]) {
@@ -125,6 +132,7 @@ impl Pipeline {
         progress
             .detected
             .store(parts.detector.covered().0, Ordering::Relaxed);
+        progress.show_servers(&parts.detector);
         let (to_detector, batches) = sync_channel(BATCHES_WAITING_MAX);
         let parser = ParserThread {
             tail: parts.reader.tail(from),
@@ -197,11 +205,7 @@ struct Asked {
 
 impl Asked {
     fn by(rules: Arc<Rules>) -> Self {
-        let depth = if rules.needs_full_depth() {
-            index::Depth::Full
-        } else {
-            index::Depth::Core
-        };
+        let depth = server::depth_for(&rules);
         Self { by: rules, depth }
     }
 }
@@ -435,6 +439,7 @@ impl DetectorThread {
             return;
         }
         self.saved_at = self.clock.monotonic();
+        self.progress.show_servers(&self.detector);
         let state = self.detector.checkpoint();
         if let Err(error) = disk::replace(&*self.disk, &self.checkpoint, &state) {
             warn!(%error, path = %self.checkpoint.display(), "the detector's state cannot be saved");

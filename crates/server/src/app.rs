@@ -8,7 +8,9 @@ use registry::{Actor, SearchDone};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
+use crate::backtest_jobs::BacktestJobs;
 use crate::parts::Parts;
+use crate::previews::Previews;
 use crate::problem::Problem;
 use crate::recorder::Recorder;
 use crate::search_history::SearchHistory;
@@ -27,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     pub(crate) searches: Searches,
     pub(crate) recorder: Recorder,
+    pub(crate) backtests: BacktestJobs,
+    pub(crate) previews: Previews,
     history: SearchHistory,
     tails: Arc<Semaphore>,
     exports: Arc<Semaphore>,
@@ -45,6 +49,8 @@ impl App {
         let shared = Shared {
             searches: Searches::new(parts.options.searches, parts.options.search_time, TURN),
             recorder: Recorder::new(&parts),
+            backtests: BacktestJobs::default(),
+            previews: Previews::default(),
             history: SearchHistory::new(&parts.registry),
             tails: Arc::new(Semaphore::new(parts.options.tails)),
             exports: Arc::new(Semaphore::new(parts.options.exports)),

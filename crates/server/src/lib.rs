@@ -2,7 +2,8 @@
 //!
 //! [`routes`] makes a router of what the binary hands in ([`Parts`]) and mounts the routers of others (input over HTTP
 //! is `ingest`'s); [`HttpServer`] serves it. Answers are JSON; what goes wrong is `application/problem+json` with a
-//! stable `type`. `/api/v1/openapi.json` describes everything. Not here: what an answer is made of.
+//! stable `type`. `/api/v1/openapi.json` describes everything. Not here: what an answer is made of. A [`Backtest`] goes through
+//! a [`Replay`] of what is kept; the binary runs one on a data directory as a server runs it as a job.
 //!
 //! ```no_run
 //! # async fn serve(parts: server::Parts, input: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
@@ -26,6 +27,8 @@
 mod access;
 mod api;
 mod app;
+mod backtest;
+mod backtest_jobs;
 mod connections;
 mod csv;
 mod elastic;
@@ -45,9 +48,12 @@ mod nothing;
 mod own_records;
 mod parts;
 mod pipes;
+mod preview;
+mod previews;
 mod problem;
 mod question;
 mod recorder;
+mod replay;
 mod routes;
 mod said;
 mod search_history;
@@ -56,9 +62,11 @@ mod tail_rate;
 mod turns;
 
 pub use access::Access;
+pub use backtest::{Backtest, BacktestFigures, EvictedFigures, RuleFigures, SourceFigures};
 pub use http::{HttpServer, ServeError, TlsFiles};
 pub use imports::{ImportError, ImportedFile, ImportedMessage, Imports};
 pub use lookups::Lookups;
-pub use parts::{DetectorVitals, Options, Parts, Products, Vitals};
+pub use parts::{DetectorVitals, Options, Parts, Products, RuleTrials, Vitals};
 pub use problem::ProblemBody;
+pub use replay::{Allowance, Passage, Replay, Shortfall, depth_for};
 pub use routes::{openapi, routes};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alert::Alerts;
-use detect::Rules;
+use detect::{Rules, Servers, Settings};
 use event::{Clock, EventClass, Seq};
 use index::{EventSource, Index};
 use journal::Reader;
@@ -36,6 +36,8 @@ pub struct Parts {
     pub lookups: Arc<dyn query::Resources>,
     /// How the rest is doing.
     pub vitals: Arc<dyn Vitals>,
+    /// What it takes to try rules under other settings.
+    pub trials: Arc<dyn RuleTrials>,
     /// Takes the record of each search.
     pub audit: Arc<dyn AuditSink>,
     /// The present.
@@ -75,6 +77,16 @@ pub trait Vitals: Debug + Send + Sync {
     fn detector(&self) -> DetectorVitals;
     /// The rules in force.
     fn rules(&self) -> Arc<Rules>;
+}
+
+/// What it takes to try rules under other settings than those in force.
+pub trait RuleTrials: Debug + Send + Sync {
+    /// The built-in and the site's rules, read anew, under those settings. Blocks while they are compiled.
+    fn rules_under(&self, settings: &Settings) -> Rules;
+    /// What the configuration sets, without what people have set beside it.
+    fn configured(&self) -> Settings;
+    /// The servers that the running detector knows, perhaps half a minute old.
+    fn servers(&self) -> Servers;
 }
 
 /// How the detector is doing.

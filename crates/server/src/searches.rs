@@ -53,7 +53,7 @@ impl Deadline {
 }
 
 /// Cancels a search whose asker has gone: the request's future is dropped, and this with it.
-struct CancelWhenDropped(Cancel);
+pub(crate) struct CancelWhenDropped(pub(crate) Cancel);
 
 impl Drop for CancelWhenDropped {
     fn drop(&mut self) {

@@ -5,6 +5,8 @@ mod alerts;
 #[path = "api/around.rs"]
 mod around;
 mod asking;
+#[path = "api/backtests.rs"]
+mod backtests;
 mod elastic;
 #[path = "api/entities.rs"]
 mod entities;
@@ -17,6 +19,8 @@ mod node;
 mod people;
 #[path = "api/rule_days.rs"]
 mod rule_days;
+#[path = "api/rule_preview.rs"]
+mod rule_preview;
 #[path = "api/saved_searches.rs"]
 mod saved_searches;
 #[path = "api/suppressions.rs"]

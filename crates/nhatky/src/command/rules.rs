@@ -1,45 +1,50 @@
-//! `nhatky rules`: the tools of those who write rules. Only the backtest needs a data directory.
+//! `nhatky rules`: the tools of those who write rules. What needs a
+//! server or a data directory is in `backtest` and `rule_changes`.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use detect::{Detector, Mode, Output, RuleInfo, RuleText, Rules, TunableInfo};
+use detect::{RuleInfo, RuleText, Rules, TunableInfo};
 use event::Event;
 use parse::{Depth, ParseSettings, Parsers};
 use serde_json::{Value, json};
 
-use super::verify::instant;
-use crate::cli::{self, Content, Place, Span};
+use super::{backtest, rule_changes};
+use crate::cli::{self, Content};
 use crate::config::Config;
-use crate::node::Node;
 use crate::output;
 use crate::terminal::{self, cell};
 use crate::texts::{Language, Texts};
 
 pub(crate) async fn run(command: cli::Rules, texts: &Texts) -> Result<ExitCode> {
     match command {
-        cli::Rules::List(content) => list_rules(&content, texts).map(|()| ExitCode::SUCCESS),
-        cli::Rules::Show { content, id } => show_rule(&content, &id).map(|()| ExitCode::SUCCESS),
+        cli::Rules::List(content) => done(list_rules(&content, texts)),
+        cli::Rules::Show { content, id } => done(show_rule(&content, &id)),
         cli::Rules::Days {
             place,
             id,
             days,
             json,
-        } => super::rule_days::run(&place, &id, days, json, texts)
-            .await
-            .map(|()| ExitCode::SUCCESS),
+        } => done(super::rule_days::run(&place, &id, days, json, texts).await),
         cli::Rules::Test(content) => test_rules(&content, texts),
-        cli::Rules::Backtest {
-            place,
-            span,
-            rule,
-            json,
-        } => backtest(&place, &span, rule.as_deref(), json, texts)
-            .await
-            .map(|()| ExitCode::SUCCESS),
+        cli::Rules::Backtest(args) => done(backtest::run(&args, texts).await),
+        cli::Rules::Settings { listing, id } => {
+            done(rule_changes::settings(&listing, &id, texts).await)
+        }
+        cli::Rules::Set(args) => done(rule_changes::set(&args, texts).await),
+        cli::Rules::Unset(args) => done(rule_changes::unset(&args, texts).await),
+        cli::Rules::Exceptions(listing) => done(rule_changes::exceptions(&listing, texts).await),
+        cli::Rules::Except(args) => done(rule_changes::except(&args, texts).await),
+        cli::Rules::EndException { place, number } => {
+            done(rule_changes::end_exception(&place, number, texts).await)
+        }
     }
+}
+
+fn done(done: Result<()>) -> Result<ExitCode> {
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The rules with the settings of the site, if there are any.
@@ -175,70 +180,4 @@ fn test_rules(content: &Content, texts: &Texts) -> Result<ExitCode> {
         &[("failed", &failed.len()), ("samples", &samples)],
     ))?;
     Ok(ExitCode::from(1))
-}
-
-/// The rules over what the journal keeps, as if it were arriving now; nothing is stored.
-async fn backtest(
-    place: &Place,
-    span: &Span,
-    rule: Option<&str>,
-    json: bool,
-    texts: &Texts,
-) -> Result<()> {
-    if place.server.is_some() {
-        bail!("backtest reads a data directory: stop the server, or run it on a copy");
-    }
-    let from = span.from.as_deref().map(instant).transpose()?;
-    let to = span.to.as_deref().map(instant).transpose()?;
-    let node = Node::offline(&place.data).await?;
-    let reader = node.journal.reader();
-    let mut detector = Detector::new(node.rules.load_full(), Mode::Live);
-    let mut outputs = Vec::new();
-    for block in reader.blocks(event::Seq(1), reader.durable()) {
-        let understanding = node.understanding.load();
-        for record in reader.read_block(&block)? {
-            let inside = from.is_none_or(|from| record.received_at >= from)
-                && to.is_none_or(|to| record.received_at < to);
-            if inside {
-                detector.observe(
-                    &understanding.event(&record, index::Depth::Full),
-                    &mut outputs,
-                );
-            }
-        }
-    }
-    node.close().await?;
-    let found = outputs.into_iter().filter_map(|output| match output {
-        Output::Detection(detection) if rule.is_none_or(|rule| *detection.rule == *rule) => {
-            Some(detection)
-        }
-        Output::Detection(_) | Output::Update(_) | Output::Evicted(_) | Output::Day(_) => None,
-    });
-    if output::as_json(json) {
-        return found
-            .into_iter()
-            .try_for_each(|detection| output::json(&serde_json::to_value(detection)?));
-    }
-    let columns = [
-        "column.first",
-        "column.rule",
-        "column.entity",
-        "column.detail",
-    ];
-    let mut table = terminal::table(columns.iter().map(|key| texts.say(key, &[])).collect());
-    for detection in found {
-        let entity = detection
-            .entity
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let first = terminal::local_time(&detection.first_at.to_string());
-        table.add_row([
-            cell(&first),
-            cell(&detection.rule),
-            cell(&entity),
-            cell(&detection.query),
-        ]);
-    }
-    output::line(&table.trim_fmt())
 }

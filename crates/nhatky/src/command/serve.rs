@@ -219,6 +219,7 @@ async fn follow_hangups(
             Ok(settings) => node.reload_rules(&settings),
             Err(error) => error!(%error, "the rules stay as they were"),
         }
+        node.configure(&config);
         present = config;
     }
 }

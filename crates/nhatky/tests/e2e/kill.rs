@@ -44,6 +44,7 @@ impl<T: Send + 'static> Client<T> {
 #[test]
 fn what_is_acknowledged_survives_kill_9_and_nothing_is_doubled() {
     let seed = asked("NHATKY_SEED", 4711);
+    eprintln!("seed {seed}");
     let mut nhatky = Nhatky::started();
     let _senders = [
         senders::rsyslog_by_relp(&nhatky, "killrelp", LINES),
@@ -111,7 +112,6 @@ fn asked(name: &str, default: u64) -> u64 {
 
 fn kill_again_and_again(nhatky: &mut Nhatky, seed: u64) {
     let kills = asked("NHATKY_KILLS", KILLS);
-    eprintln!("seed {seed}, {kills} kills");
     let mut random = Random::new(seed);
     for _ in 0..kills {
         std::thread::sleep(Duration::from_millis(random.between(5, 400)));
@@ -132,6 +132,7 @@ fn wrong_password(number: u64) -> String {
 fn no_detection_is_lost_or_doubled_by_kill_9() {
     const RULE: &str = "login-failures-account";
     let seed = asked("NHATKY_SEED", 815);
+    eprintln!("seed {seed}");
     let mut nhatky = Nhatky::new();
     // What becomes of a detection is not what is tried here.
     nhatky.configure(&format!(

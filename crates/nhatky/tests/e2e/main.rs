@@ -12,6 +12,7 @@ mod operation;
 mod process;
 mod protocols;
 mod restart;
+mod rules;
 mod saved;
 mod senders;
 mod unparsed;

@@ -9,6 +9,7 @@ mod alert_text;
 pub(crate) mod alerts;
 pub(crate) mod around;
 pub(crate) mod audit;
+pub(crate) mod backtests;
 pub(crate) mod closing_together;
 pub(crate) mod coach;
 pub(crate) mod complete;
@@ -26,6 +27,7 @@ pub(crate) mod people;
 pub(crate) mod reindex;
 pub(crate) mod rule_changes;
 pub(crate) mod rule_days;
+pub(crate) mod rule_preview;
 pub(crate) mod rules;
 pub(crate) mod saved_searches;
 pub(crate) mod search;
@@ -112,6 +114,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rule_changes::settings, rule_changes::set))
         .routes(routes!(rule_changes::exceptions, rule_changes::except))
         .routes(routes!(rule_changes::end))
+        .routes(routes!(backtests::backtests, backtests::start))
+        .routes(routes!(backtests::backtest))
+        .routes(routes!(backtests::cancel))
         .routes(routes!(people::people, people::add))
         .routes(routes!(people::person, people::change))
         .routes(routes!(people::remove))
@@ -131,10 +136,15 @@ pub(crate) fn streams() -> OpenApiRouter<App> {
     let exports = OpenApiRouter::new()
         .routes(routes!(export::export, export::export_by_body))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    let previews = OpenApiRouter::new()
+        .routes(routes!(rule_preview::of_rule))
+        .routes(routes!(rule_preview::of_exception))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(tail::tail))
         .routes(routes!(search::stream))
         .routes(routes!(reindex::reindex))
+        .merge(previews)
         .merge(exports)
         .merge(imports)
 }

@@ -141,12 +141,7 @@ pub(crate) async fn except(
     }
     let now = app.parts.clock.now();
     let context = query::Context::at(now);
-    let parsed = query::parse(&body.query, &query::Context::at(Micros(0)));
-    let condition = parsed.into_result().map_err(Problem::query)?;
-    if condition == query::Expr::All {
-        let detail = "an exception for every event is a rule switched off: set enabled to false";
-        return Err(Problem::field("query", detail));
-    }
+    condition("query", &body.query)?;
     let expires = instant("expires", Some(&body.expires), &context)?;
     let latest = Micros(now.0.saturating_add(DAYS_MAX * Micros::PER_DAY));
     let expires = expires.filter(|at| *at > now && *at <= latest);
@@ -199,7 +194,18 @@ async fn changes(app: &App, id: &str) -> Result<RuleChangesReply, Problem> {
     })
 }
 
-fn is_known(app: &App, id: &str) -> Result<(), Problem> {
+/// Whether the text can be an exception's condition.
+pub(super) fn condition(field: &'static str, text: &str) -> Result<(), Problem> {
+    let parsed = query::parse(text, &query::Context::at(Micros(0)));
+    let condition = parsed.into_result().map_err(Problem::query)?;
+    if condition == query::Expr::All {
+        let detail = "an exception for every event is a rule switched off: set enabled to false";
+        return Err(Problem::field(field, detail));
+    }
+    Ok(())
+}
+
+pub(super) fn is_known(app: &App, id: &str) -> Result<(), Problem> {
     match app.parts.vitals.rules().info(id) {
         Some(_) => Ok(()),
         None => Err(Problem::not_found(format!("there is no rule «{id}»"))),

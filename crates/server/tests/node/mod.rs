@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode};
-use detect::{Detector, Mode, Rules, Settings};
+use detect::{Detector, Mode, Rules, Servers, Settings};
 use disk::RealDisk;
 use event::{Clock, Event, ManualClock, Micros, Origin, OwnRecord, Record, Seq, Transport};
 use http_body_util::BodyExt as _;
@@ -18,7 +18,7 @@ use journal::{Appender, Journal, Reader};
 use parse::{ParseSettings, Parsers};
 use registry::{Actor, AuditSink, NewToken, PendingAudit, Registry, Role, SinkError, SinkFuture};
 use serde_json::Value;
-use server::{Access, DetectorVitals, Options, Parts, Vitals};
+use server::{Access, DetectorVitals, Options, Parts, RuleTrials, Vitals};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -113,6 +113,24 @@ impl Vitals for Doing {
     }
 }
 
+/// The built-in rules under any settings.
+#[derive(Debug)]
+struct Trials;
+
+impl RuleTrials for Trials {
+    fn rules_under(&self, settings: &Settings) -> Rules {
+        Rules::load(None, settings)
+    }
+
+    fn configured(&self) -> Settings {
+        Settings::default()
+    }
+
+    fn servers(&self) -> Servers {
+        Servers::default()
+    }
+}
+
 pub(crate) struct Node {
     pub(crate) registry: Arc<Registry>,
     pub(crate) alerts: Arc<Alerts>,
@@ -168,6 +186,7 @@ impl Node {
                 detector: Detector::new(Arc::clone(&rules), Mode::Live).status(),
                 rules,
             }),
+            trials: Arc::new(Trials),
             audit: Arc::new(Sink(journal.appender())),
             clock: Arc::<ManualClock>::clone(&clock),
             metrics: prometheus::Registry::new(),
@@ -265,7 +284,16 @@ impl Node {
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let response = self.routes().oneshot(request).await.expect("an answer");
+        self.ask_of(&self.routes(), request).await
+    }
+
+    /// Asks the same server again, which remembers what it is doing.
+    pub(crate) async fn ask_of(
+        &self,
+        routes: &Router,
+        request: Request<Body>,
+    ) -> (StatusCode, Value) {
+        let response = routes.clone().oneshot(request).await.expect("an answer");
         let status = response.status();
         if !status.is_success() {
             let kind = response
