@@ -82,16 +82,22 @@ fn sizes(partition: &Partition) -> Vec<u32> {
 
 /// The neighbours to be merged next, if any.
 ///
-/// While a partition grows, [`NEIGHBOURS`] of the same order of size become one, so that an event is rewritten about
+/// While a partition grows, [`NEIGHBOURS`] of about the same order of size become one, so that an event is rewritten about
 /// once for each order. Once it has ended, what is left of small ones is joined up to the greatest size.
 fn candidate(sizes: &[u32], events_max: u32, is_growing: bool) -> Option<Range<usize>> {
     let mut start = 0;
     while start < sizes.len() {
         let run = run_from(sizes, start, events_max);
         if run.len() >= NEIGHBOURS {
-            return Some(start..start + NEIGHBOURS);
+            let run = start..start + NEIGHBOURS;
+            let all = sizes.get(run.clone()).unwrap_or_default();
+            // Where one is most of it, it would be rewritten for the sake of few.
+            let largest = all.iter().max().copied().unwrap_or(0);
+            if all.iter().sum::<u32>() / 2 >= largest {
+                return Some(run);
+            }
         }
-        start = run.end.max(start + 1);
+        start += 1;
     }
     if is_growing {
         None
@@ -100,7 +106,8 @@ fn candidate(sizes: &[u32], events_max: u32, is_growing: bool) -> Option<Range<u
     }
 }
 
-/// Segments from `start` on of the same order of size that still are to grow.
+/// Segments from `start` on that are of no greater order of size than the first and still are to grow. Where little
+/// arrives, commits of one event and of a hundred take turns.
 fn run_from(sizes: &[u32], start: usize, events_max: u32) -> Range<usize> {
     let Some(first) = sizes.get(start) else {
         return start..start;
@@ -109,7 +116,7 @@ fn run_from(sizes: &[u32], start: usize, events_max: u32) -> Range<usize> {
     let alike = sizes
         .iter()
         .skip(start)
-        .take_while(|size| grows(**size) && order(**size) == order(*first));
+        .take_while(|size| grows(**size) && order(**size) <= order(*first));
     start..start + alike.count()
 }
 
@@ -222,9 +229,33 @@ mod tests {
             true,
             None,
         );
+        check(&[5, 100].repeat(10), true, Some(1..17));
+        check(&[[30_000].as_slice(), &[5; 15]].concat(), true, None);
+        check(&[[30_000].as_slice(), &[5; 16]].concat(), true, Some(1..17));
         check(&[900_000, 30_000, 500], false, Some(1..3));
         check(&[900_000, 500, 900_000], false, None);
         check(&[], false, None);
+    }
+
+    #[test]
+    fn few_segments_are_left_whatever_the_sizes_of_commits() {
+        let mut random = 4711_u32;
+        let mut sizes: Vec<u32> = Vec::new();
+        let (mut rewritten, mut events) = (0_u64, 0_u64);
+        for commit in 0..5_000_u32 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Mostly few, now and then many.
+            let size = 1 + (random >> 16) % if commit % 50 == 0 { 20_000 } else { 200 };
+            events += u64::from(size);
+            sizes.push(size);
+            while let Some(range) = candidate(&sizes, 1_000_000, true) {
+                let sum: u32 = sizes[range.clone()].iter().sum();
+                rewritten += u64::from(sum);
+                sizes.splice(range, [sum]);
+            }
+        }
+        assert!(sizes.len() <= 120, "{} segments", sizes.len());
+        assert!(rewritten <= 6 * events, "{rewritten} of {events}");
     }
 
     #[test]
