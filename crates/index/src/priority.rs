@@ -2,7 +2,7 @@
 //! arrives.
 //!
 //! The kernel shares out the cores by a thread's niceness (sched(7)): a thread that has worked for longer than a quick
-//! search takes gets a tenth of the share of one that has not. It can never be raised again, which is why the threads of a
+//! search takes gets a thirtieth of the share of one that has not. It can never be raised again, which is why the threads of a
 //! search end with it.
 
 use std::cell::Cell;
@@ -12,9 +12,9 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 
 /// CPU time of one thread that a quick search does not take, in nanoseconds.
-const QUICK_NS: i64 = 15_000_000;
+const QUICK_NS: i64 = 6_000_000;
 /// The niceness of one that takes longer.
-const NICE: i32 = 10;
+const NICE: i32 = 15;
 
 thread_local! {
     static GIVES_WAY: Cell<bool> = const { Cell::new(false) };
