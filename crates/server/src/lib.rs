@@ -46,6 +46,7 @@ mod metrics;
 mod nearest;
 mod nothing;
 mod own_records;
+mod own_thread;
 mod parts;
 mod pipes;
 mod preview;

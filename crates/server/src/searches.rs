@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use index::{Budget, Cancel, SearchError};
 use query::Memory;
-use tokio::sync::oneshot;
 
+use crate::own_thread;
 use crate::problem::Problem;
 use crate::turns::{Turn, Turns};
 
@@ -109,20 +109,13 @@ impl Searches {
         };
         let cancel = Cancel::default();
         let asker = CancelWhenDropped(cancel.clone());
-        let (give, result) = oneshot::channel();
-        // A thread of its own, which ends with the search: a long one lowers its priority for good. It keeps the turn: a
-        // search that ends late still counts.
-        let search = move || {
+        // The thread keeps the turn: a search that ends late still counts.
+        let search = own_thread::run("search", move || {
             let result = work(budget, cancel);
             drop(turn);
-            // Whoever asked may have left.
-            drop(give.send(result));
-        };
-        let thread = std::thread::Builder::new().name("search".to_owned());
-        let started = thread.spawn(search);
-        started.map_err(|error| Problem::internal(&error))?;
-        // It ends without a word where it panics.
-        let result = result.await.map_err(|gone| Problem::internal(&gone))?;
+            result
+        });
+        let result = search.await?;
         drop(asker);
         Ok(result?)
     }

@@ -611,6 +611,12 @@ async fn settings_and_exceptions_of_rules_are_kept_with_their_reasons() {
         (status, &problem["field"]),
         (StatusCode::BAD_REQUEST, &json!("value"))
     );
+    let useless = json!({"name": "threshold", "value": 0, "reason": "x"});
+    let (status, problem) = ask("PUT", rule, useless).await;
+    assert_eq!(
+        (status, &problem["field"]),
+        (StatusCode::BAD_REQUEST, &json!("value"))
+    );
     let back = json!({"name": "threshold", "reason": "the scanner is gone"});
     let (_, reply) = ask("PUT", rule, back).await;
     assert_eq!(reply["settings"], json!([]), "{reply}");

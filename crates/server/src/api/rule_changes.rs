@@ -101,6 +101,7 @@ pub(crate) async fn set(
     RuleSettings::default()
         .with(&body.name, &value)
         .map_err(|error| Problem::field("value", error.to_string()))?;
+    super::rule_preview::check(&app, &id, &body.name, value).await?;
     let registry = &app.parts.registry;
     registry
         .set_rule_override(&actor, &id, &body.name, body.value.as_ref(), reason)

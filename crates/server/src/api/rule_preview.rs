@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use detect::{RuleException, Rules, Settings};
+use detect::{RuleException, RuleProblem, Rules, Settings};
 use event::Micros;
 use index::Index;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use super::rule_changes::{condition, is_known};
 use crate::access::MayChange;
 use crate::app::App;
 use crate::extract::{Body, Segment};
+use crate::own_thread;
 use crate::parts::RuleTrials;
 use crate::preview::{Preview, PreviewReply};
 use crate::problem::{Problem, ProblemBody};
@@ -155,7 +156,7 @@ async fn preview(
         rule,
         is_exception: body.exception.is_some(),
     };
-    let work = tokio::task::spawn_blocking(move || {
+    let work = own_thread::run("preview", move || {
         let tried = trial.run(&allowance);
         // The thread keeps the place: a preview that ends late still counts.
         drop(place);
@@ -170,8 +171,7 @@ async fn preview(
         }
     };
     drop(asker);
-    done.map_err(|panicked| Problem::internal(&panicked))?
-        .map(Json)
+    done?.map(Json)
 }
 
 /// What is tried, on a thread of its own: it does not hold the whole server, which may end before it.
@@ -188,7 +188,12 @@ struct Trial {
 impl Trial {
     fn run(self, allowance: &Allowance) -> Result<PreviewReply, Problem> {
         let after = self.trials.rules_under(&self.settings);
-        sound(&self.before, &after, self.is_exception)?;
+        let field = if self.is_exception {
+            "exception"
+        } else {
+            "settings"
+        };
+        sound(&self.before, &after).map_err(|problem| Problem::field(field, problem))?;
         let preview = Preview {
             replay: Replay {
                 depth: self.replay.depth.max(depth_for(&after)),
@@ -240,22 +245,34 @@ fn changed(
     Ok(settings)
 }
 
-/// Whether the change can be used.
-fn sound(before: &Rules, after: &Rules, is_exception: bool) -> Result<(), Problem> {
-    let mut new = after
-        .problems()
-        .iter()
-        .filter(|problem| !before.problems().contains(problem));
-    match new.next() {
+/// Whether a rule can be used with that value of a setting, as it will be once it is set.
+pub(super) async fn check(
+    app: &App,
+    rule: &str,
+    name: &str,
+    value: serde_json::Value,
+) -> Result<(), Problem> {
+    let before = app.parts.vitals.rules();
+    let body = PreviewBody {
+        settings: BTreeMap::from([(name.to_owned(), value)]),
+        ..PreviewBody::default()
+    };
+    let settings = changed(app, &before, Some(rule), &body)?;
+    let trials = Arc::clone(&app.parts.trials);
+    let compiled = own_thread::run("rules", move || {
+        sound(&before, &trials.rules_under(&settings))
+    });
+    compiled
+        .await?
+        .map_err(|problem| Problem::field("value", problem))
+}
+
+/// What is wrong with the changed rules that was not before, if anything.
+fn sound(before: &Rules, after: &Rules) -> Result<(), String> {
+    let is_new = |problem: &&RuleProblem| !before.problems().contains(problem);
+    match after.problems().iter().find(is_new) {
         None => Ok(()),
-        Some(problem) => {
-            let field = if is_exception {
-                "exception"
-            } else {
-                "settings"
-            };
-            Err(Problem::field(field, problem.message.clone()))
-        }
+        Some(problem) => Err(problem.message.clone()),
     }
 }
 
