@@ -254,8 +254,8 @@ mod tests {
                 sizes.splice(range, [sum]);
             }
         }
-        assert!(sizes.len() <= 120, "{} segments", sizes.len());
-        assert!(rewritten <= 6 * events, "{rewritten} of {events}");
+        assert!(sizes.len() <= 200, "{} segments", sizes.len());
+        assert!(rewritten <= 3 * events, "{rewritten} of {events}");
     }
 
     #[test]
