@@ -9,10 +9,11 @@ use crate::constant::Fixed;
 use crate::definition::{ClassRule, Definition, Message};
 use crate::frame::{Symbol, Target};
 
-/// What a definition can give: more than its lines do, never less.
+/// What a definition can give.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gives {
-    /// Classes of its messages. Where a definition reads the category from the line, each class counts as given.
+    /// Classes of its messages. Where a definition reads the category from the line, each class counts as given; types and
+    /// kinds that it reads from the line count as absent.
     pub classes: BTreeSet<EventClass>,
     /// Fields with a name of their own that it fills; those that every event has are not among them.
     pub fields: BTreeSet<Field>,
@@ -57,7 +58,9 @@ fn by_category(
         match fixed(&message.constants).or_else(|| fixed(&definition.defaults)) {
             Some(Fixed::Texts(texts)) => texts.iter().for_each(|text| event.push(field, &**text)),
             Some(Fixed::Integer(_) | Fixed::Bool(_)) => {}
-            None if fields.contains(&field) => return EventClass::ALL.iter().copied().collect(),
+            None if field == Field::EVENT_CATEGORY && fields.contains(&field) => {
+                return EventClass::ALL.iter().copied().collect();
+            }
             None => {}
         }
     }
@@ -78,7 +81,7 @@ mod tests {
         };
         let sshd = gives("linux.sshd");
         assert!(sshd.classes.contains(&EventClass::Login));
-        assert!(!sshd.classes.contains(&EventClass::DataChange), "{sshd:?}");
+        assert!(!sshd.classes.contains(&EventClass::Config), "{sshd:?}");
         assert!(sshd.fields.contains(&Field::SOURCE_IP));
         assert!(!sshd.fields.contains(&Field::URL_PATH));
     }
