@@ -72,11 +72,22 @@ pub(crate) async fn list<T>(
             Some(cursor.map_err(|error| Problem::field("cursor", error.to_string()))?)
         }
     };
+    page(app, actor, scope(from, to), cursor, limit, read).await
+}
+
+/// So many of those in the scope, from the cursor on.
+pub(crate) async fn page<T>(
+    app: &App,
+    actor: &registry::Actor,
+    scope: Scope,
+    cursor: Option<Cursor>,
+    limit: usize,
+    read: impl Fn(Seq, OwnRecord) -> Option<T>,
+) -> Result<List<T>, Problem> {
     let index = Arc::clone(&app.parts.index);
     let found = app
         .searches
         .run(&actor.name, move |budget, cancel| {
-            let scope = scope(from, to);
             let request = SearchRequest::new(scope.clone(), limit);
             index.search(&SearchRequest {
                 scope: Scope {

@@ -14,7 +14,7 @@ use crate::texts::Texts;
 const COLUMNS: &[Column] = &[
     Column("column.id", "/id", Show::Plain),
     Column("column.severity", "/severity", Show::Severity),
-    Column("column.state", "/state", Show::State),
+    Column("column.state", "/state", Show::Word("state")),
     Column("column.rule", "/rule", Show::Plain),
     Column("column.entity", "/entity/name", Show::Plain),
     Column("column.assignee", "/assignee", Show::Plain),

@@ -15,7 +15,7 @@ const PATH: &str = "/api/v1/suppressions";
 
 const COLUMNS: &[Column] = &[
     Column("column.id", "/id", Show::Plain),
-    Column("column.state", "/state", Show::State),
+    Column("column.state", "/state", Show::Word("state")),
     Column("column.rule", "/rules", Show::Plain),
     Column("column.entity", "/entities", Show::Entities),
     Column("column.hosts", "/hosts", Show::Plain),

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use detect::{RuleInfo, RuleState};
 use event::{CalendarDay, DaySeen, EventClass, Field, Loss, Micros, OwnRecord, RuleDay};
-use index::{Scope, SearchRequest, TopRequest};
+use index::TopRequest;
 use query::{Condition, Expr, Literal};
 use registry::{Actor, DetectionFilter, SourceFilter};
 use serde::{Deserialize, Serialize};
@@ -173,13 +173,12 @@ pub(crate) async fn days(
     let first = CalendarDay(last.0.saturating_sub(wanted - 1));
     let seen = app.parts.registry.days_of_rule(&id, first, last).await?;
     let needs = needs(&app, info).await?;
-    let (mut spans, more_spans) = blind_spans(&app, &actor, info, first.start(offset)).await?;
-    spans.sort_by_key(|span| std::cmp::Reverse(span.from));
+    let (spans, more_spans) = blind_spans(&app, &actor, info, first.start(offset)).await?;
     let day = |date: i32| {
         let date = CalendarDay(date);
-        let whole = (date.start(offset), CalendarDay(date.0 + 1).start(offset));
+        let end = CalendarDay(date.0 + 1).start(offset).min(now);
         let seen = seen.iter().find(|seen| seen.date == date);
-        day_reply(info, date, seen, &spans, (whole.0, whole.1.min(now)))
+        day_reply(info, date, seen, &spans, (date.start(offset), end))
     };
     let days = (first.0..=last.0).rev().map(day).collect();
     Ok(Json(RuleDaysReply {
@@ -316,17 +315,35 @@ async fn blind_spans(
         })
     });
     let mut spans: Vec<BlindSpan> = silences.collect();
-    let (losses, more_losses) = losses(app, actor, from).await?;
-    more |= more_losses;
+    let losses = own_records::losses(Some(from), None);
+    let losses = own_records::page(
+        app,
+        actor,
+        losses,
+        None,
+        SPANS_MAX,
+        |_, record| match record {
+            OwnRecord::Loss(loss) => Some(loss),
+            _ => None,
+        },
+    );
+    let losses = losses.await?;
+    more |= losses.next_cursor.is_some();
     let of_this = format!("rule {}", info.id);
     let concerns = |loss: &Loss| !loss.source.starts_with("rule ") || loss.source == of_this;
-    spans.extend(losses.into_iter().filter(concerns).map(|loss| BlindSpan {
-        kind: LOSS,
-        source: loss.source,
-        from: loss.from,
-        to: loss.to,
-        detail: loss.detail,
-    }));
+    spans.extend(
+        losses
+            .items
+            .into_iter()
+            .filter(concerns)
+            .map(|loss| BlindSpan {
+                kind: LOSS,
+                source: loss.source,
+                from: loss.from,
+                to: loss.to,
+                detail: loss.detail,
+            }),
+    );
     spans.sort_by_key(|span| std::cmp::Reverse(span.from));
     more |= spans.len() > SPANS_MAX;
     spans.truncate(SPANS_MAX);
@@ -369,29 +386,6 @@ async fn senders_of(
     };
     let sources = counting.await?.only().values.into_iter();
     Ok(Some(sources.map(|source| sender(source.value)).collect()))
-}
-
-/// Losses on record since then, the newest first; and whether there are more.
-async fn losses(app: &App, actor: &Actor, from: Micros) -> Result<(Vec<Loss>, bool), Problem> {
-    let index = Arc::clone(&app.parts.index);
-    let found = app.searches.run(&actor.name, move |budget, cancel| {
-        let scope = Scope {
-            budget,
-            cancel,
-            ..own_records::losses(Some(from), None)
-        };
-        index.search(&SearchRequest::new(scope, SPANS_MAX))
-    });
-    let found = found.await?;
-    let losses =
-        found
-            .hits
-            .iter()
-            .filter_map(|event| match serde_json::from_slice(event.raw()).ok()? {
-                OwnRecord::Loss(loss) => Some(loss),
-                _ => None,
-            });
-    Ok((losses.collect(), found.next_cursor.is_some()))
 }
 
 #[cfg(test)]
