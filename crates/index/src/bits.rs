@@ -1,10 +1,13 @@
 //! A set of documents of one segment.
 
-/// A set of document numbers below `len`, one bit each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A set of document numbers below `len`.
+#[derive(Clone, Debug)]
 pub(crate) struct Bits {
     len: u32,
+    /// One bit each; nothing at all where every document is as `rest` says: of most segments nothing or everything is
+    /// wanted.
     words: Vec<u64>,
+    rest: bool,
 }
 
 const WORD_BITS: u32 = u64::BITS;
@@ -12,34 +15,39 @@ const WORD_BITS: u32 = u64::BITS;
 impl Bits {
     /// No document of a segment of `len` documents.
     pub(crate) fn none(len: u32) -> Self {
-        let words = vec![0; len.div_ceil(WORD_BITS) as usize];
-        Self { len, words }
+        Self {
+            len,
+            words: Vec::new(),
+            rest: false,
+        }
     }
 
     /// Every document of a segment of `len` documents.
     pub(crate) fn all(len: u32) -> Self {
-        let mut bits = Self {
-            len,
-            words: vec![u64::MAX; len.div_ceil(WORD_BITS) as usize],
-        };
-        let rest = len % WORD_BITS;
-        if let Some(last) = bits.words.last_mut().filter(|_| rest != 0) {
-            *last = (1 << rest) - 1;
+        Self {
+            rest: true,
+            ..Self::none(len)
         }
-        bits
     }
 
     /// The documents below `end`.
     pub(crate) fn below(len: u32, end: u32) -> Self {
-        let mut bits = Self::none(len);
-        let end = end.min(len);
-        let whole = (end / WORD_BITS) as usize;
-        for word in bits.words.iter_mut().take(whole) {
-            *word = u64::MAX;
+        if end >= len {
+            return Self::all(len);
         }
-        let rest = end % WORD_BITS;
-        if let Some(word) = bits.words.get_mut(whole).filter(|_| rest != 0) {
-            *word = (1 << rest) - 1;
+        let whole = |at: u32| {
+            if (at + 1) * WORD_BITS <= end {
+                u64::MAX
+            } else {
+                0
+            }
+        };
+        let mut bits = Self {
+            words: (0..words_of(len)).map(whole).collect(),
+            ..Self::none(len)
+        };
+        if let Some(word) = bits.words.get_mut((end / WORD_BITS) as usize) {
+            *word = (1 << (end % WORD_BITS)) - 1;
         }
         bits
     }
@@ -63,6 +71,7 @@ impl Bits {
 
     /// Puts a document in. Numbers beyond the segment are ignored.
     pub(crate) fn insert(&mut self, doc: u32) {
+        self.write_out();
         if let Some(word) = self.words.get_mut((doc / WORD_BITS) as usize) {
             *word |= 1 << (doc % WORD_BITS);
         }
@@ -70,6 +79,7 @@ impl Bits {
 
     /// Takes a document out.
     pub(crate) fn remove(&mut self, doc: u32) {
+        self.write_out();
         if let Some(word) = self.words.get_mut((doc / WORD_BITS) as usize) {
             *word &= !(1 << (doc % WORD_BITS));
         }
@@ -77,65 +87,109 @@ impl Bits {
 
     /// Whether the document is in it.
     pub(crate) fn contains(&self, doc: u32) -> bool {
-        self.words
-            .get((doc / WORD_BITS) as usize)
-            .is_some_and(|word| word & (1 << (doc % WORD_BITS)) != 0)
+        let bit = 1 << (doc % WORD_BITS);
+        match self.words.get((doc / WORD_BITS) as usize) {
+            Some(word) => word & bit != 0,
+            None => self.words.is_empty() && self.rest && doc < self.len,
+        }
     }
 
     /// How many documents are in it.
     pub(crate) fn count(&self) -> u64 {
-        self.words
-            .iter()
-            .map(|word| u64::from(word.count_ones()))
-            .sum()
+        match self.alike() {
+            Some(true) => u64::from(self.len),
+            Some(false) => 0,
+            None => {
+                let ones = self.words.iter().map(|word| word.count_ones());
+                ones.map(u64::from).sum()
+            }
+        }
     }
 
     /// Whether it holds nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.words.iter().all(|word| *word == 0)
+        match self.alike() {
+            Some(all) => !all || self.len == 0,
+            None => self.words.iter().all(|word| *word == 0),
+        }
     }
 
     /// Keeps what is in `other` too.
     pub(crate) fn and(&mut self, other: &Self) {
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word &= other;
+        match (self.alike(), other.alike()) {
+            (Some(false), _) | (_, Some(true)) => {}
+            (Some(true), _) => self.clone_from(other),
+            (None, Some(false)) => *self = Self::none(self.len),
+            (None, None) => self.each_word(other, |word, other| word & other),
         }
     }
 
     /// Adds what is in `other`.
     pub(crate) fn or(&mut self, other: &Self) {
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word |= other;
+        match (self.alike(), other.alike()) {
+            (Some(true), _) | (_, Some(false)) => {}
+            (Some(false), _) => self.clone_from(other),
+            (None, Some(true)) => *self = Self::all(self.len),
+            (None, None) => self.each_word(other, |word, other| word | other),
         }
     }
 
     /// Takes out what is in `other`.
     pub(crate) fn and_not(&mut self, other: &Self) {
+        match (self.alike(), other.alike()) {
+            (Some(false), _) | (_, Some(false)) => {}
+            (_, Some(true)) => *self = Self::none(self.len),
+            (_, None) => {
+                self.write_out();
+                self.each_word(other, |word, other| word & !other);
+            }
+        }
+    }
+
+    fn each_word(&mut self, other: &Self, of: impl Fn(u64, u64) -> u64) {
         for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word &= !other;
+            *word = of(*word, *other);
+        }
+    }
+
+    /// Whether every document is in it, or none, where that is all there is to say.
+    fn alike(&self) -> Option<bool> {
+        self.words.is_empty().then_some(self.rest)
+    }
+
+    /// Makes a bit of each document.
+    fn write_out(&mut self) {
+        if self.words.is_empty() {
+            self.words = (0..words_of(self.len)).map(|at| self.word(at)).collect();
+        }
+    }
+
+    /// The bits of so many documents from that word on.
+    fn word(&self, at: u32) -> u64 {
+        match self.words.get(at as usize) {
+            Some(word) => *word,
+            None if !self.rest => 0,
+            None if (at + 1) * WORD_BITS <= self.len => u64::MAX,
+            None => (1 << (self.len % WORD_BITS)) - 1,
         }
     }
 
     /// The documents, ascending.
     pub(crate) fn ascending(&self) -> impl Iterator<Item = u32> {
-        (0..)
-            .step_by(WORD_BITS as usize)
-            .zip(&self.words)
-            .flat_map(|(start, word): (u32, &u64)| {
-                let mut left = *word;
-                std::iter::from_fn(move || {
-                    let bit = (left != 0).then(|| left.trailing_zeros())?;
-                    left &= left - 1;
-                    Some(start + bit)
-                })
+        (0..self.words_to_read()).flat_map(|at| {
+            let (start, mut left) = (at * WORD_BITS, self.word(at));
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(start + bit)
             })
+        })
     }
 
     /// The documents, descending: newest first.
     pub(crate) fn descending(&self) -> impl Iterator<Item = u32> {
-        self.words.iter().enumerate().rev().flat_map(|(at, word)| {
-            let start = u32::try_from(at).unwrap_or(u32::MAX / WORD_BITS) * WORD_BITS;
-            let mut left = *word;
+        (0..self.words_to_read()).rev().flat_map(|at| {
+            let (start, mut left) = (at * WORD_BITS, self.word(at));
             std::iter::from_fn(move || {
                 let bit = (left != 0).then(|| WORD_BITS - 1 - left.leading_zeros())?;
                 left ^= 1 << bit;
@@ -143,6 +197,28 @@ impl Bits {
             })
         })
     }
+
+    /// How many words there are, if any of them has a bit.
+    fn words_to_read(&self) -> u32 {
+        match self.alike() {
+            Some(false) => 0,
+            _ => words_of(self.len),
+        }
+    }
+}
+
+impl PartialEq for Bits {
+    fn eq(&self, other: &Self) -> bool {
+        let words = words_of(self.len);
+        self.len == other.len && (0..words).all(|at| self.word(at) == other.word(at))
+    }
+}
+
+impl Eq for Bits {}
+
+/// How many words so many documents take.
+fn words_of(len: u32) -> u32 {
+    len.div_ceil(WORD_BITS)
 }
 
 #[cfg(test)]
@@ -161,6 +237,43 @@ mod tests {
 
     fn listed(bits: &Bits) -> BTreeSet<u32> {
         bits.ascending().collect()
+    }
+
+    #[test]
+    fn everything_and_nothing_are_as_if_written_out() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            let some: BTreeSet<u32> = (0..len).step_by(3).collect();
+            let forms = [
+                (Bits::none(len), BTreeSet::new()),
+                (Bits::all(len), (0..len).collect()),
+                (bits(len, &(0..len).collect()), (0..len).collect()),
+                (bits(len, &some), some),
+            ];
+            for (one, listed_one) in &forms {
+                assert_eq!(one, &bits(len, listed_one));
+                assert_eq!(one.count(), listed_one.len() as u64);
+                assert_eq!(one.is_empty(), listed_one.is_empty());
+                let mut backwards: Vec<u32> = one.descending().collect();
+                backwards.reverse();
+                assert_eq!(backwards, listed_one.iter().copied().collect::<Vec<_>>());
+                for doc in 0..len + 70 {
+                    assert_eq!(one.contains(doc), listed_one.contains(&doc), "{doc}");
+                }
+                let mut less = one.clone();
+                less.remove(0);
+                assert!(!less.contains(0));
+                assert_eq!(less.count(), one.count() - u64::from(one.contains(0)));
+                for (two, listed_two) in &forms {
+                    let (mut and, mut or, mut without) = (one.clone(), one.clone(), one.clone());
+                    and.and(two);
+                    or.or(two);
+                    without.and_not(two);
+                    assert_eq!(listed(&and), listed_one & listed_two);
+                    assert_eq!(listed(&or), listed_one | listed_two);
+                    assert_eq!(listed(&without), listed_one - listed_two);
+                }
+            }
+        }
     }
 
     proptest! {

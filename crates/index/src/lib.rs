@@ -75,6 +75,7 @@ mod evaluate;
 mod explain;
 mod histogram;
 mod index;
+mod literal_places;
 mod manifest;
 mod merge;
 mod pack;

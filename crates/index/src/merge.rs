@@ -83,7 +83,8 @@ fn sizes(partition: &Partition) -> Vec<u32> {
 /// The neighbours to be merged next, if any.
 ///
 /// While a partition grows, [`NEIGHBOURS`] of about the same order of size become one, so that an event is rewritten about
-/// once for each order. Once it has ended, what is left of small ones is joined up to the greatest size.
+/// once for each order. Small ones before one that grows no more get no further neighbours, and are joined. Once the
+/// partition has ended, what is left of small ones is joined up to the greatest size.
 fn candidate(sizes: &[u32], events_max: u32, is_growing: bool) -> Option<Range<usize>> {
     let mut start = 0;
     while start < sizes.len() {
@@ -100,10 +101,17 @@ fn candidate(sizes: &[u32], events_max: u32, is_growing: bool) -> Option<Range<u
         start += 1;
     }
     if is_growing {
-        None
+        let grown = sizes.iter().rposition(|size| !grows(*size, events_max));
+        let settled = sizes.get(..grown.unwrap_or(0)).unwrap_or_default();
+        leftovers(settled, events_max, |size| grows(size, events_max))
     } else {
-        leftovers(sizes, events_max)
+        leftovers(sizes, events_max, |size| size < events_max / 2)
     }
+}
+
+/// Whether a segment of that size still waits for neighbours.
+fn grows(size: u32, events_max: u32) -> bool {
+    size <= events_max / u32::try_from(NEIGHBOURS).unwrap_or(1)
 }
 
 /// Segments from `start` on that are of no greater order of size than the first and still are to grow. Where little
@@ -112,11 +120,10 @@ fn run_from(sizes: &[u32], start: usize, events_max: u32) -> Range<usize> {
     let Some(first) = sizes.get(start) else {
         return start..start;
     };
-    let grows = |size: u32| size <= events_max / u32::try_from(NEIGHBOURS).unwrap_or(1);
     let alike = sizes
         .iter()
         .skip(start)
-        .take_while(|size| grows(**size) && order(**size) <= order(*first));
+        .take_while(|size| grows(**size, events_max) && order(**size) <= order(*first));
     start..start + alike.count()
 }
 
@@ -124,13 +131,17 @@ fn order(size: u32) -> u32 {
     size.max(1).ilog(u32::try_from(NEIGHBOURS).unwrap_or(2))
 }
 
-/// Two or more neighbours that together stay within the greatest size, of which the greatest is less than half.
-fn leftovers(sizes: &[u32], events_max: u32) -> Option<Range<usize>> {
+/// Two or more small neighbours that together stay within the greatest size.
+fn leftovers(
+    sizes: &[u32],
+    events_max: u32,
+    is_small: impl Fn(u32) -> bool,
+) -> Option<Range<usize>> {
     let mut start = 0;
     while start < sizes.len() {
         let mut sum = 0_u32;
         let mut end = start;
-        while let Some(size) = sizes.get(end).filter(|size| **size < events_max / 2) {
+        while let Some(size) = sizes.get(end).filter(|size| is_small(**size)) {
             let Some(larger) = sum
                 .checked_add(*size)
                 .filter(|larger| *larger <= events_max)
@@ -232,6 +243,8 @@ mod tests {
         check(&[5, 100].repeat(10), true, Some(1..17));
         check(&[[30_000].as_slice(), &[5; 15]].concat(), true, None);
         check(&[[30_000].as_slice(), &[5; 16]].concat(), true, Some(1..17));
+        check(&[500, 30_000, 900_000, 5, 5], true, Some(0..2));
+        check(&[30_500, 900_000, 5, 5], true, None);
         check(&[900_000, 30_000, 500], false, Some(1..3));
         check(&[900_000, 500, 900_000], false, None);
         check(&[], false, None);
@@ -254,7 +267,7 @@ mod tests {
                 sizes.splice(range, [sum]);
             }
         }
-        assert!(sizes.len() <= 200, "{} segments", sizes.len());
+        assert!(sizes.len() <= 100, "{} segments", sizes.len());
         assert!(rewritten <= 3 * events, "{rewritten} of {events}");
     }
 

@@ -191,6 +191,8 @@ pub(crate) struct Run<'a> {
     fresh_depth: Depth,
     pub(crate) scope: &'a Scope,
     threads: usize,
+    /// Says, as long as it is held, that a search is running; once for all threads of a search.
+    _searching: Option<Arc<()>>,
     started: Instant,
     /// Bytes of raw text, by all threads of the search.
     bytes_read: Arc<AtomicU64>,
@@ -207,6 +209,9 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(crate) fn new(shared: &'a Shared, scope: &'a Scope) -> Self {
         let snapshot = Snapshot::take(shared);
+        let searching = Arc::clone(&shared.searching);
+        // Beside the one of `shared`.
+        let at_once = Arc::strong_count(&searching) - 1;
         let expr = scope.whole_expr();
         Self {
             source: &*shared.source,
@@ -221,7 +226,9 @@ impl<'a> Run<'a> {
             needles: Needles::of(&expr),
             expr,
             scope,
-            threads: shared.options.search_threads.max(1),
+            // Threads beyond the cores' number only get into each other's way.
+            threads: (shared.options.search_threads / at_once.max(1)).max(1),
+            _searching: Some(searching),
             started: Instant::now(),
             bytes_read: Arc::default(),
             spent: Spent::default(),
@@ -313,6 +320,7 @@ impl<'a> Run<'a> {
             fresh_depth: self.fresh_depth,
             scope: self.scope,
             threads: (self.threads / threads).max(1),
+            _searching: None,
             started: self.started,
             bytes_read: Arc::clone(&self.bytes_read),
             spent: Spent::default(),

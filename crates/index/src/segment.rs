@@ -14,11 +14,12 @@ use tantivy::{InvertedIndexReader, SegmentReader};
 
 use crate::bits::Bits;
 use crate::codes::Numbered;
+use crate::literal_places::{LiteralPlaces, Reading};
 use crate::pack::Pack;
 use crate::schema::{Column, Layout, ODD, SEQ};
 use crate::scope::SearchError;
 use crate::source::{Depth, EventSource};
-use crate::template::{SKELETON, Template};
+use crate::template::SKELETON;
 
 /// What the manifest keeps of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +57,11 @@ pub(crate) struct Segment {
     reader: SegmentReader,
     columns: Vec<OnceLock<ColumnValues>>,
     numbered: Vec<OnceLock<Option<Numbered>>>,
-    templates: OnceLock<Vec<Template>>,
+    literals: OnceLock<LiteralPlaces>,
     /// A bit for each column that does not say all of the document.
     odd: Option<Values<u64>>,
+    /// The same, of the few documents that have such bits, read at their first use.
+    odd_marks: OnceLock<Vec<(u32, u64)>>,
 }
 
 /// The values of a column.
@@ -108,9 +111,10 @@ impl Segment {
             odd: fast
                 .column_opt(ODD)?
                 .filter(|odd: &Values<u64>| odd.values.num_vals() > 0),
+            odd_marks: OnceLock::new(),
             columns: layout.columns.iter().map(|_| OnceLock::new()).collect(),
             numbered: layout.columns.iter().map(|_| OnceLock::new()).collect(),
-            templates: OnceLock::new(),
+            literals: OnceLock::new(),
             seqs,
             reader,
             index,
@@ -118,21 +122,22 @@ impl Segment {
         })
     }
 
-    /// Its templates, read at their first use.
-    pub(crate) fn templates(&self) -> tantivy::Result<&[Template]> {
-        if let Some(templates) = self.templates.get() {
-            return Ok(templates);
+    /// The words of its templates, read at their first use.
+    pub(crate) fn literals(&self) -> tantivy::Result<&LiteralPlaces> {
+        if let Some(literals) = self.literals.get() {
+            return Ok(literals);
         }
-        let mut templates = Vec::new();
+        let mut reading = Reading::default();
         let mut buffer = [0; 4];
         let prefix = SKELETON.encode_utf8(&mut buffer).as_bytes();
         let mut terms = self.terms.terms().range().ge(prefix).into_stream()?;
         while terms.advance() && terms.key().starts_with(prefix) {
-            let term = std::str::from_utf8(terms.key()).ok();
-            let template = term.and_then(Template::read);
-            templates.push(template.ok_or_else(|| corrupt("a template is not readable"))?);
+            let is_read = std::str::from_utf8(terms.key()).is_ok_and(|term| reading.add(term));
+            if !is_read {
+                return Err(corrupt("a template is not readable"));
+            }
         }
-        Ok(self.templates.get_or_init(|| templates))
+        Ok(self.literals.get_or_init(|| reading.finish()))
     }
 
     /// How many documents it has.
@@ -235,14 +240,24 @@ impl Segment {
             .map_err(SearchError::Source)
     }
 
-    /// The documents of which the column does not say all.
-    pub(crate) fn odd_docs(&self, column: Column) -> Vec<u32> {
-        let Some(odd) = &self.odd else {
-            return Vec::new();
-        };
+    /// The documents of which the column does not say all, ascending.
+    pub(crate) fn odd_docs(&self, column: Column) -> impl Iterator<Item = u32> {
         let bit = 1_u64 << column.number;
-        let has_bit = |doc: &u32| odd.values_for_doc(*doc).any(|bits| bits & bit != 0);
-        (0..self.len()).filter(has_bit).collect()
+        let odd = self.odd_marks().iter();
+        odd.filter(move |(_, marks)| marks & bit != 0)
+            .map(|(doc, _)| *doc)
+    }
+
+    /// Documents with a mark for each column that does not say all of them, ascending.
+    fn odd_marks(&self) -> &[(u32, u64)] {
+        self.odd_marks.get_or_init(|| {
+            let Some(odd) = &self.odd else {
+                return Vec::new();
+            };
+            let marks = |doc| odd.values_for_doc(doc).fold(0, |all, marks| all | marks);
+            let docs = (0..self.len()).map(|doc| (doc, marks(doc)));
+            docs.filter(|(_, marks)| *marks != 0).collect()
+        })
     }
 }
 

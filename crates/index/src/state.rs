@@ -111,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) published: Condvar,
     /// Something was committed.
     pub(crate) committed: Condvar,
+    /// Held once more by each search that runs.
+    pub(crate) searching: Arc<()>,
     /// What lines are made of.
     pub(crate) learner: Mutex<Learner>,
     /// Held while a partition's manifest is replaced: by a commit, a merge, a reindex or a drop.
@@ -131,6 +133,7 @@ impl Shared {
             options,
             source,
             state: Mutex::new(state),
+            searching: Arc::default(),
             learner: Mutex::new(learner),
             published: Condvar::new(),
             committed: Condvar::new(),

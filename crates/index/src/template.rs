@@ -219,41 +219,15 @@ fn identity_of(skeleton: &str) -> String {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// A template as a segment has it.
-#[derive(Debug)]
-pub(crate) struct Template {
-    /// The term of its documents.
-    pub(crate) term: Box<str>,
-    skeleton: Box<str>,
-}
-
-impl Template {
-    /// Reads the term of a template.
-    pub(crate) fn read(term: &str) -> Option<Self> {
-        let (identity, skeleton) = term.strip_prefix(SKELETON)?.split_at_checked(IDENTITY)?;
-        Some(Self {
-            term: format!("{TEMPLATE}{identity}").into(),
-            skeleton: skeleton.into(),
-        })
-    }
-
-    /// Its literal words and where they stand, in their order.
-    pub(crate) fn words(&self) -> impl Iterator<Item = (u32, &str)> {
-        words_of(&self.skeleton)
-    }
-
-    /// Where the word stands, ascending.
-    pub(crate) fn positions(&self, word: &str) -> Vec<u32> {
-        if !self.skeleton.contains(word) {
-            return Vec::new();
-        }
-        let words = self.words().filter(|(_, literal)| *literal == word);
-        words.map(|(position, _)| position).collect()
-    }
+/// A template as a segment has it: the term of its documents, and its skeleton. `None` where the term is none of a
+/// template.
+pub(crate) fn read(term: &str) -> Option<(Box<str>, &str)> {
+    let (identity, skeleton) = term.strip_prefix(SKELETON)?.split_at_checked(IDENTITY)?;
+    Some((format!("{TEMPLATE}{identity}").into(), skeleton))
 }
 
 /// The literal words of a skeleton and their positions, ascending.
-fn words_of(skeleton: &str) -> impl Iterator<Item = (u32, &str)> {
+pub(crate) fn words_of(skeleton: &str) -> impl Iterator<Item = (u32, &str)> {
     let marks = skeleton.match_indices([WORD, GAP]);
     (0..).zip(marks).filter_map(|(position, (at, mark))| {
         let rest = skeleton.get(at + mark.len()..)?;
@@ -297,12 +271,11 @@ mod tests {
         assert_eq!(line(&mut templates, &["nothing", "known"]), None);
         let other = line(&mut templates, &["failed", "port"]).unwrap();
         assert_ne!(other.of_document, first.of_document);
-        let template = Template::read(&first.of_template.unwrap()).unwrap();
-        assert_eq!(&*template.term, first.of_document);
-        let words: Vec<_> = template.words().collect();
+        let of_template = first.of_template.unwrap();
+        let (of_documents, skeleton) = read(&of_template).unwrap();
+        assert_eq!(&*of_documents, first.of_document);
+        let words: Vec<_> = words_of(skeleton).collect();
         assert_eq!(words, [(0, "failed"), (1, "for"), (3, "port"), (5, "for")]);
-        assert_eq!(template.positions("for"), [1, 5]);
-        assert_eq!(template.positions("fo"), [0_u32; 0]);
     }
 
     #[test]

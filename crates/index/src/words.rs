@@ -11,9 +11,9 @@ use crate::bits::Bits;
 use crate::column_test::equal;
 use crate::document::{LONG, NUMBER_COLUMNS, WORD_BYTES_MAX, kept_out, plain_number};
 use crate::evaluate::Answer;
+use crate::literal_places::Place;
 use crate::schema::Layout;
 use crate::segment::{ColumnValues, Segment};
-use crate::template::Template;
 use crate::trace::{Means, Trace, Why};
 
 /// The most words of the postings that one word with wildcards stands for; beyond, every event is asked.
@@ -130,27 +130,29 @@ impl Postings<'_> {
         if let Some(postings) = read(&self.segment.words, field, word, IndexRecordOption::Basic)? {
             fill(&mut docs, postings);
         }
-        let templates = self.segment.templates()?.iter();
-        let with = templates.filter(|template| !template.positions(word).is_empty());
-        self.fill_from(&with.collect::<Vec<_>>(), &mut docs)?;
+        let mut templates: Vec<u32> = Vec::new();
+        let places = self.segment.literals()?.of(word).iter();
+        templates.extend(places.map(|place| place.template));
+        templates.dedup();
+        self.fill_from(&templates, &mut docs)?;
         Ok(docs)
     }
 
     /// Adds the documents of these templates.
-    fn fill_from(&self, templates: &[&Template], docs: &mut Bits) -> tantivy::Result<()> {
+    fn fill_from(&self, templates: &[u32], docs: &mut Bits) -> tantivy::Result<()> {
         for template in templates {
-            if let Some(postings) = self.of_template(template)? {
+            if let Some(postings) = self.of_template(*template)? {
                 fill(docs, postings);
             }
         }
         Ok(())
     }
 
-    fn of_template(&self, template: &Template) -> tantivy::Result<Option<SegmentPostings>> {
+    fn of_template(&self, template: u32) -> tantivy::Result<Option<SegmentPostings>> {
         read(
             &self.segment.terms,
             Layout::get().terms,
-            &template.term,
+            self.segment.literals()?.term(template),
             IndexRecordOption::Basic,
         )
     }
@@ -158,48 +160,22 @@ impl Postings<'_> {
     /// The documents of `within` in which every word stands at its offset from one common place. A word is posted, or it
     /// is literal text of the document's template: in no document is it both.
     fn together(&self, words: &[(u32, &str)], within: &Bits) -> tantivy::Result<Bits> {
+        let literals = self.segment.literals()?;
+        let places: Vec<&[Place]> = words.iter().map(|(_, word)| literals.of(word)).collect();
+        for ((_, word), places) in words.iter().zip(&places) {
+            if places.is_empty() && !self.is_posted(word)? {
+                return Ok(Bits::none(within.len()));
+            }
+        }
         let all: Vec<usize> = (0..words.len()).collect();
         let mut docs = match self.posted(words, &all)? {
             Some(posted) => together(posted, within, |_, _| true),
             None => Bits::none(within.len()),
         };
-        // Templates by which of the words are literal in them.
-        let mut groups: BTreeMap<Vec<bool>, Vec<(&Template, Vec<u32>)>> = BTreeMap::new();
         let last = words.iter().map(|(offset, _)| *offset).max().unwrap_or(0);
-        for template in self.segment.templates()? {
-            let places: Vec<Vec<u32>> = words
-                .iter()
-                .map(|(_, word)| template.positions(word))
-                .collect();
-            let literal: Vec<bool> = places.iter().map(|places| !places.is_empty()).collect();
-            if !literal.contains(&true) {
-                continue;
-            }
-            // Where the phrase may end, by the literal words alone.
-            let mut ends: Option<Vec<u32>> = None;
-            for ((offset, _), places) in words.iter().zip(&places) {
-                if places.is_empty() {
-                    continue;
-                }
-                let fitting = places.iter().map(|place| place + (last - offset));
-                let fitting: Vec<u32> = fitting.collect();
-                ends = Some(match ends {
-                    None => fitting,
-                    Some(ends) => ends
-                        .into_iter()
-                        .filter(|end| fitting.binary_search(end).is_ok())
-                        .collect(),
-                });
-            }
-            let ends = ends.unwrap_or_default();
-            if !ends.is_empty() {
-                groups.entry(literal).or_default().push((template, ends));
-            }
-        }
-        for (literal, templates) in groups {
+        for (literal, templates) in groups(words, &places, last) {
             if !literal.contains(&false) {
-                let templates: Vec<&Template> =
-                    templates.iter().map(|(template, _)| *template).collect();
+                let templates: Vec<u32> = templates.iter().map(|(template, _)| *template).collect();
                 self.fill_from(&templates, &mut docs)?;
                 continue;
             }
@@ -210,7 +186,7 @@ impl Postings<'_> {
             };
             let mut which = vec![0_u32; within.len() as usize];
             for (number, (template, _)) in (1..).zip(&templates) {
-                let Some(mut postings) = self.of_template(template)? else {
+                let Some(mut postings) = self.of_template(*template)? else {
                     continue;
                 };
                 let mut doc = postings.doc();
@@ -233,6 +209,12 @@ impl Postings<'_> {
         }
         docs.and(within);
         Ok(docs)
+    }
+
+    /// Whether any document has the word other than as literal text.
+    fn is_posted(&self, word: &str) -> tantivy::Result<bool> {
+        let term = Term::from_field_text(Layout::get().words, word);
+        Ok(self.segment.words.get_term_info(&term)?.is_some())
     }
 
     /// The postings of some of the words, with their offsets; `None` where one of them has none.
@@ -302,12 +284,8 @@ impl Postings<'_> {
                 fill(&mut docs, postings);
             }
         }
-        let templates = self.segment.templates()?.iter();
-        let like = templates.filter(|template| {
-            let mut words = template.words();
-            words.any(|(_, word)| pattern.matches(word))
-        });
-        self.fill_from(&like.collect::<Vec<_>>(), &mut docs)?;
+        let like = self.segment.literals()?.like(pattern);
+        self.fill_from(&like, &mut docs)?;
         self.because(|| Why::Wildcard(pattern.to_string()));
         Ok(Clue::Docs(docs))
     }
@@ -340,6 +318,49 @@ impl Postings<'_> {
             all.and(&docs);
         }
         Ok(all)
+    }
+}
+
+/// Templates by which of the words are literal in them, each with where the phrase may end by those words alone: none in
+/// which it can end nowhere.
+fn groups(
+    words: &[(u32, &str)],
+    places: &[&[Place]],
+    last: u32,
+) -> BTreeMap<Vec<bool>, Vec<(u32, Vec<u32>)>> {
+    let mut at: Vec<usize> = vec![0; places.len()];
+    let mut groups: BTreeMap<Vec<bool>, Vec<(u32, Vec<u32>)>> = BTreeMap::new();
+    loop {
+        let fronts = places.iter().zip(&at);
+        let fronts = fronts.filter_map(|(places, at)| places.get(*at));
+        let Some(template) = fronts.map(|place| place.template).min() else {
+            return groups;
+        };
+        let mut literal = Vec::with_capacity(words.len());
+        let mut ends: Option<Vec<u32>> = None;
+        for (((offset, _), places), at) in words.iter().zip(places).zip(&mut at) {
+            let rest = places.get(*at..).unwrap_or_default();
+            let of_template = rest.iter().take_while(|place| place.template == template);
+            let fitting: Vec<u32> = of_template
+                .map(|place| place.position + (last - offset))
+                .collect();
+            *at += fitting.len();
+            literal.push(!fitting.is_empty());
+            if fitting.is_empty() {
+                continue;
+            }
+            ends = Some(match ends {
+                None => fitting,
+                Some(mut ends) => {
+                    ends.retain(|end| fitting.binary_search(end).is_ok());
+                    ends
+                }
+            });
+        }
+        let ends = ends.unwrap_or_default();
+        if !ends.is_empty() {
+            groups.entry(literal).or_default().push((template, ends));
+        }
     }
 }
 
