@@ -110,6 +110,12 @@ impl Numbered {
     }
 }
 
+/// The first of these documents, which ascend, where each is the neighbour of the one before.
+fn neighbours_from(docs: &[u32]) -> Option<u32> {
+    let (first, last) = (*docs.first()?, *docs.last()?);
+    ((last - first) as usize + 1 == docs.len()).then_some(first)
+}
+
 /// Documents, each with a number; documents ascend, and one may occur several times or not at all.
 #[derive(Debug, Default)]
 pub(crate) struct Coded {
@@ -305,10 +311,21 @@ impl Coder {
         let numbered = segment.numbered(self.column)?;
         if let Some(numbered) = numbered {
             let numbers = &numbered.numbers;
-            numbers.row_ids_for_docs(docs, &mut scratch.docs, &mut scratch.rows);
-            scratch.numbers.resize(scratch.rows.len(), 0);
-            numbers.values.get_vals(&scratch.rows, &mut scratch.numbers);
             let is_full = numbers.get_cardinality() == Cardinality::Full;
+            match neighbours_from(docs).filter(|_| is_full) {
+                Some(first) => {
+                    scratch.docs.extend_from_slice(docs);
+                    scratch.numbers.resize(docs.len(), 0);
+                    numbers
+                        .values
+                        .get_range(u64::from(first), &mut scratch.numbers);
+                }
+                None => {
+                    numbers.row_ids_for_docs(docs, &mut scratch.docs, &mut scratch.rows);
+                    scratch.numbers.resize(scratch.rows.len(), 0);
+                    numbers.values.get_vals(&scratch.rows, &mut scratch.numbers);
+                }
+            }
             let each = self.each(numbered, &scratch, coded);
             each.map_err(tantivy::TantivyError::from)?;
             match self.how {
@@ -343,19 +360,24 @@ impl Coder {
         match how {
             How::Each(Known::Few(known)) => {
                 coded.docs.extend_from_slice(&scratch.docs);
-                for number in &scratch.numbers {
-                    let place = usize::try_from(*number)
-                        .ok()
-                        .and_then(|place| known.get_mut(place));
-                    let Some(code) = place else {
-                        coded.codes.push(dictionary.code(Cell::Null));
-                        continue;
+                let place = |number: &u64| usize::try_from(*number).unwrap_or(usize::MAX);
+                let codes = scratch
+                    .numbers
+                    .iter()
+                    .map(|number| known.get(place(number)));
+                let codes = codes.map(|code| code.copied().unwrap_or(UNKNOWN));
+                coded.codes.extend(codes);
+                let codes = coded.codes.iter_mut().zip(&scratch.numbers);
+                for (code, number) in codes.filter(|(code, _)| **code == UNKNOWN) {
+                    *code = match known.get_mut(place(number)) {
+                        Some(met) if *met != UNKNOWN => *met,
+                        Some(new) => {
+                            let code = |value: Value<'_>| dictionary.code(Cell::from(value));
+                            *new = numbered.value(*number, code)?;
+                            *new
+                        }
+                        None => dictionary.code(Cell::Null),
                     };
-                    if *code == UNKNOWN {
-                        *code =
-                            numbered.value(*number, |value| dictionary.code(Cell::from(value)))?;
-                    }
-                    coded.codes.push(*code);
                 }
             }
             How::Each(Known::Many(known)) => {
@@ -373,8 +395,10 @@ impl Coder {
                 }
             }
             How::Spans { step, last, starts } => {
-                for (doc, number) in pairs {
-                    let at = tantivy::u64_to_i64(number);
+                coded.docs.extend_from_slice(&scratch.docs);
+                coded.codes.reserve(scratch.numbers.len());
+                for number in &scratch.numbers {
+                    let at = tantivy::u64_to_i64(*number);
                     if !last.0.contains(&at) {
                         let span = step.span(Micros(at));
                         let code = starts
@@ -382,7 +406,7 @@ impl Coder {
                             .or_insert_with(|| dictionary.code(Cell::Date(span.start)));
                         *last = (span.start.0..span.end.0, *code);
                     }
-                    coded.push(doc, last.1);
+                    coded.codes.push(last.1);
                 }
             }
             How::Steps(known) => {

@@ -68,10 +68,18 @@ struct OfColumn {
 /// Groups by one more key.
 #[derive(Debug, Default)]
 struct Joined {
+    /// By group by the keys before and by code, where there are few of both.
+    near: Vec<u32>,
     groups: HashMap<u64, u32, ahash::RandomState>,
     /// What each is made of: the group by the keys before, and the code.
     parts: Vec<(u32, u32)>,
 }
+
+/// Codes below this, and groups before them as many as fit, have a place each: 1 MiB.
+const NEAR_CODES: u32 = 64;
+const NEAR_PLACES: usize = 1 << 18;
+/// The group of what has none yet.
+const UNKNOWN: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 struct Block {
@@ -369,6 +377,25 @@ impl ColumnStats {
 
 impl Joined {
     fn group(&mut self, before: u32, code: u32) -> u32 {
+        let place = (before as usize) * NEAR_CODES as usize + code as usize;
+        if code >= NEAR_CODES || place >= NEAR_PLACES {
+            return self.far_group(before, code);
+        }
+        match self.near.get(place) {
+            Some(group) if *group != UNKNOWN => *group,
+            _ => {
+                let group = self.far_group(before, code);
+                let places = self.near.len().max(place + 1);
+                self.near.resize(places, UNKNOWN);
+                if let Some(near) = self.near.get_mut(place) {
+                    *near = group;
+                }
+                group
+            }
+        }
+    }
+
+    fn far_group(&mut self, before: u32, code: u32) -> u32 {
         let pair = u64::from(before) << 32 | u64::from(code);
         let parts = &mut self.parts;
         *self.groups.entry(pair).or_insert_with(|| {

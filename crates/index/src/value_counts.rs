@@ -25,7 +25,8 @@ const FEW: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct ValueCounts {
     column: Column,
-    numbers: Sorted,
+    /// Values that are no texts, by their bits.
+    numbers: HashMap<u128, u64, ahash::RandomState>,
     texts: HashMap<Box<str>, u64, ahash::RandomState>,
     /// How many documents have no value.
     absent: u64,
@@ -35,58 +36,11 @@ pub(crate) struct ValueCounts {
     places: Vec<u32>,
 }
 
-/// Values that are no texts, by their bits, ascending, and how often each occurs.
-#[derive(Debug, Default)]
-struct Sorted {
-    values: Vec<u128>,
-    counts: Vec<u64>,
-}
-
-impl Sorted {
-    fn push(&mut self, value: u128, count: u64) {
-        self.values.push(value);
-        self.counts.push(count);
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (u128, u64)> {
-        self.values.iter().copied().zip(self.counts.iter().copied())
-    }
-
-    /// Both together. Values come in no pattern that a processor could foresee: which side is next is computed, not
-    /// branched upon.
-    fn merged(&self, other: &Self) -> Self {
-        let room = self.values.len().max(other.values.len())
-            + other.values.len().min(self.values.len()) / 2;
-        let mut merged = Self {
-            values: Vec::with_capacity(room),
-            counts: Vec::with_capacity(room),
-        };
-        let (mut one, mut two) = (0, 0);
-        while let (Some(a), Some(b)) = (self.values.get(one), other.values.get(two)) {
-            let (takes_one, takes_two) = (a <= b, b <= a);
-            let count = |counts: &[u64], at: usize, takes: bool| {
-                counts.get(at).copied().unwrap_or(0) * u64::from(takes)
-            };
-            merged.push(
-                if takes_one { *a } else { *b },
-                count(&self.counts, one, takes_one) + count(&other.counts, two, takes_two),
-            );
-            one += usize::from(takes_one);
-            two += usize::from(takes_two);
-        }
-        for (rest, from) in [(self, one), (other, two)] {
-            merged.values.extend(rest.values.iter().skip(from));
-            merged.counts.extend(rest.counts.iter().skip(from));
-        }
-        merged
-    }
-}
-
 impl ValueCounts {
     pub(crate) fn new(column: Column, memory: Memory) -> Self {
         Self {
             column,
-            numbers: Sorted::default(),
+            numbers: HashMap::default(),
             texts: HashMap::default(),
             absent: 0,
             memory,
@@ -132,11 +86,9 @@ impl ValueCounts {
                 }
             })?;
         } else {
-            let mut sorted = Sorted::default();
             for ((number, _), count) in ordered.iter().zip(counts) {
-                sorted.push(numbered.bits(*number), count);
+                *self.numbers.entry(numbered.bits(*number)).or_default() += count;
             }
-            self.numbers = self.numbers.merged(&sorted);
         }
         Ok(())
     }
@@ -145,7 +97,7 @@ impl ValueCounts {
     fn pay(&mut self) -> Result<(), PipeError> {
         let number = size_of::<(u128, u64)>();
         let text = size_of::<(Box<str>, u64)>() + 24;
-        let bytes = self.numbers.values.capacity() * number + self.texts.capacity() * text;
+        let bytes = self.numbers.capacity() * number + self.texts.capacity() * text;
         let more = bytes.saturating_sub(self.taken);
         self.taken += more;
         self.memory.take(more)
@@ -153,11 +105,14 @@ impl ValueCounts {
 
     /// Adds what another thread has counted.
     pub(crate) fn merge(&mut self, mut other: Self) -> Result<(), PipeError> {
-        if other.texts.len() > self.texts.len() {
+        let len = |counts: &Self| counts.texts.len() + counts.numbers.len();
+        if len(&other) > len(self) {
             std::mem::swap(self, &mut other);
         }
         self.absent += other.absent;
-        self.numbers = self.numbers.merged(&other.numbers);
+        for (number, count) in other.numbers {
+            *self.numbers.entry(number).or_default() += count;
+        }
         for (text, count) in other.texts {
             *self.texts.entry(text).or_default() += count;
         }
@@ -169,7 +124,7 @@ impl ValueCounts {
     /// of these numbers.
     pub(crate) fn finish(self, counting: &[usize], groups: &mut Groups) -> Result<(), PipeError> {
         self.memory.give_back(self.taken);
-        groups.reserve(self.numbers.values.len() + self.texts.len());
+        groups.reserve(self.numbers.len() + self.texts.len());
         let mut add = |cell: Cell, count: u64| {
             let row = groups.row([cell])?;
             for number in counting {
@@ -180,18 +135,16 @@ impl ValueCounts {
         if self.absent > 0 {
             add(Cell::Null, self.absent)?;
         }
-        for (number, count) in self.numbers.iter() {
+        let numbers = self.numbers.into_iter();
+        let numbers = numbers.map(|(number, count)| {
             let value = Numbered::value_of(self.column.kind, number);
-            add(Cell::from(value), count)?;
-        }
-        #[expect(
-            clippy::iter_over_hash_type,
-            reason = "rows have no order of their own"
-        )]
-        for (text, count) in self.texts {
-            add(Cell::Text(text), count)?;
-        }
-        Ok(())
+            (Cell::from(value), count)
+        });
+        let texts = self.texts.into_iter();
+        let texts = texts.map(|(text, count)| (Cell::Text(text), count));
+        numbers
+            .chain(texts)
+            .try_for_each(|(cell, count)| add(cell, count))
     }
 }
 

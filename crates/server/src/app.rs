@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
 use crate::backtest_jobs::BacktestJobs;
+use crate::known_losses::KnownLosses;
 use crate::parts::Parts;
 use crate::previews::Previews;
 use crate::problem::Problem;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     pub(crate) searches: Searches,
     pub(crate) recorder: Recorder,
+    pub(crate) losses: Arc<KnownLosses>,
     pub(crate) backtests: BacktestJobs,
     pub(crate) previews: Previews,
     history: SearchHistory,
@@ -49,6 +51,7 @@ impl App {
         let shared = Shared {
             searches: Searches::new(parts.options.searches, parts.options.search_time, TURN),
             recorder: Recorder::new(&parts),
+            losses: Arc::new(KnownLosses::new(&parts)),
             backtests: BacktestJobs::default(),
             previews: Previews::default(),
             history: SearchHistory::new(&parts.registry),

@@ -11,7 +11,7 @@ use query::{Cell, Table};
 use registry::Actor;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::api::search::{CoveredReply, losses_in};
+use crate::api::search::CoveredReply;
 use crate::app::App;
 use crate::export_format::{EventLines, TableLines};
 use crate::problem::Problem;
@@ -269,13 +269,13 @@ impl EventExport {
 
     /// What was looked at in all: every partition, in the end.
     async fn covered(&self) -> Result<CoveredReply, ExportError> {
-        let index = Arc::clone(&self.app.parts.index);
+        let losses = Arc::clone(&self.app.losses);
         let span = (self.question.from, self.question.to);
         let counting = self
             .app
             .searches
             .run_patiently(self.ending.asker(), move |budget, cancel| {
-                losses_in(&index, span, budget, cancel)
+                losses.count(span, budget, cancel)
             });
         let losses = counting.await.map_err(|_| ExportError::Failed)?;
         let covered = Covered {

@@ -41,6 +41,7 @@ mod guard;
 mod health;
 mod http;
 mod imports;
+mod known_losses;
 mod lookups;
 mod metrics;
 mod nearest;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
-use super::search::{CoveredReply, losses_in};
+use super::search::CoveredReply;
 use crate::access::MayRead;
 use crate::app::App;
 use crate::export_format::{EventLines, ExportFormat, TableLines};
@@ -194,6 +194,7 @@ async fn table(
 ) -> Result<TableExport, Problem> {
     let span = (question.from, question.to);
     let index = std::sync::Arc::clone(&app.parts.index);
+    let losses = std::sync::Arc::clone(&app.losses);
     let running = app.searches.run(&actor.name, move |budget, cancel| {
         let piped = pipes::run(
             &index,
@@ -203,7 +204,7 @@ async fn table(
             budget.clone(),
             cancel.clone(),
         )?;
-        let losses = losses_in(&index, span, budget, cancel)?;
+        let losses = losses.count(span, budget, cancel)?;
         Ok((piped, losses))
     });
     let made = running.await.and_then(|(piped, losses)| {

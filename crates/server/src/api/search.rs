@@ -3,16 +3,15 @@
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use event::{Event, Micros, Seq};
+use event::{Event, Seq};
 use futures_util::stream;
-use index::{Budget, Cancel, Counting, Covered, Cursor, Index, Scope, SearchError, SearchRequest};
+use index::{Budget, Cancel, Counting, Covered, Cursor, Index, SearchError, SearchRequest};
 use query::{Cell, Diagnostic, Pipeline};
 use registry::SearchDone;
 use serde::{Deserialize, Serialize};
@@ -22,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::MayRead;
 use crate::app::App;
 use crate::extract::{Body, Params};
-use crate::own_records;
+use crate::known_losses::KnownLosses;
 use crate::pipes;
 use crate::problem::{Problem, ProblemBody};
 use crate::question::{Question, limit};
@@ -33,8 +32,6 @@ const LIMIT_MAX: usize = 1000;
 const ROWS_MAX: usize = 100_000;
 /// Pieces of an answer that may wait for whoever asked, before the search waits, too.
 const PIECES_WAITING_MAX: usize = 8;
-/// How long losses are counted at most: they are an aside, and few but where there is no index.
-const LOSSES_TIME: Duration = Duration::from_secs(1);
 
 /// What to search for.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, ToSchema)]
@@ -212,7 +209,7 @@ pub(crate) async fn stream(
     }
     let asked = params.asked(&question)?;
     app.record(&actor, "search", described(&params)).await;
-    let index = Arc::clone(&app.parts.index);
+    let (index, losses) = (Arc::clone(&app.parts.index), Arc::clone(&app.losses));
     let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
     let listening = app.clone();
     tokio::spawn(async move {
@@ -224,7 +221,7 @@ pub(crate) async fn stream(
                     leaving.cancel();
                 }
             };
-            asked.search(&index, question, budget, &cancel, &mut on_hits)
+            asked.search(&index, &losses, question, budget, &cancel, &mut on_hits)
         });
         let end = match searching.await {
             Ok(reply) => {
@@ -270,11 +267,11 @@ async fn answer(
         return Ok(Json(SearchAnswer::Table(table)));
     }
     let asked = params.asked(&question)?;
-    let index = Arc::clone(&app.parts.index);
+    let (index, losses) = (Arc::clone(&app.parts.index), Arc::clone(&app.losses));
     let searching = app.searches.run(&actor.name, move |budget, cancel| {
         let mut hits = Vec::new();
         let mut on_hits = |found| hits.extend(found);
-        let reply = asked.search(&index, question, budget, &cancel, &mut on_hits)?;
+        let reply = asked.search(&index, &losses, question, budget, &cancel, &mut on_hits)?;
         Ok(SearchReply { hits, ..reply })
     });
     let (found, ()) = tokio::join!(searching, app.record(actor, "search", described(&params)));
@@ -346,6 +343,7 @@ impl Asked {
     fn search(
         self,
         index: &Index,
+        losses: &KnownLosses,
         question: Question,
         budget: Budget,
         cancel: &Cancel,
@@ -359,7 +357,7 @@ impl Asked {
             ..SearchRequest::new(question.scope(budget.clone(), cancel.clone()), self.limit)
         };
         let found = index.search_streaming(&request, on_hits)?;
-        let losses = losses_in(index, span, budget, cancel.clone())?;
+        let losses = losses.count(span, budget, cancel.clone())?;
         Ok(SearchReply {
             hits: Vec::new(),
             total: found.total.count(),
@@ -392,7 +390,7 @@ async fn table(
     let limit = limit(params.limit, LIMIT_MAX, ROWS_MAX)?;
     let warnings = question.warnings.clone();
     let span = (question.from, question.to);
-    let index = std::sync::Arc::clone(&app.parts.index);
+    let (index, losses) = (Arc::clone(&app.parts.index), Arc::clone(&app.losses));
     let running = app.searches.run(&actor.name, move |budget, cancel| {
         let piped = pipes::run(
             &index,
@@ -402,7 +400,7 @@ async fn table(
             budget.clone(),
             cancel.clone(),
         )?;
-        let losses = losses_in(&index, span, budget, cancel)?;
+        let losses = losses.count(span, budget, cancel)?;
         Ok((piped, losses))
     });
     let (ran, ()) = tokio::join!(running, app.record(actor, "search", described(params)));
@@ -421,24 +419,6 @@ async fn table(
         covered: CoveredReply::new(piped.covered, losses),
         warnings,
     })
-}
-
-/// How many records of losses there are in the span of time.
-pub(crate) fn losses_in(
-    index: &Index,
-    (from, to): (Option<Micros>, Option<Micros>),
-    budget: Budget,
-    cancel: Cancel,
-) -> Result<u64, SearchError> {
-    let scope = Scope {
-        budget: Budget {
-            time: budget.time.min(LOSSES_TIME),
-            ..budget
-        },
-        cancel,
-        ..own_records::losses(from, to)
-    };
-    Ok(index.search(&SearchRequest::new(scope, 0))?.total.count())
 }
 
 /// What the cursor is bound to: the query as typed, whose relative times mean something else a second later.
