@@ -147,6 +147,12 @@ impl Detector {
         self.covered
     }
 
+    /// Lets it go on after that event, where it has covered more than the journal holds: what it remembers is of
+    /// another journal, or of one that has since been restored from an older copy.
+    pub fn go_on_after(&mut self, seq: Seq) {
+        self.covered = seq;
+    }
+
     /// The rules that it runs.
     #[must_use]
     pub fn rules(&self) -> &Arc<Rules> {

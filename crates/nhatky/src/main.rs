@@ -7,6 +7,7 @@ mod client;
 mod command;
 mod config;
 mod data_dir;
+mod detector_memory;
 mod device_clocks;
 mod export_file;
 mod kept_events;

@@ -11,7 +11,7 @@ use alert::{Alerts, Courier};
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use axum::Router;
-use detect::{Detector, Mode, RuleException, Rules, Servers, Settings};
+use detect::{RuleException, Rules, Servers, Settings};
 use disk::{Disk, RealDisk};
 use event::{Clock, EventClass, Micros, OwnRecord, Seq, SystemClock};
 use index::{Index, IndexOptions};
@@ -26,6 +26,7 @@ use tracing::{info, warn};
 use crate::audit::JournalSink;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::detector_memory::DetectorMemory;
 use crate::device_clocks::DeviceClocks;
 use crate::kept_events::{KeptEvents, Understanding};
 use crate::pipeline::{Parts, Pipeline, Progress};
@@ -100,8 +101,14 @@ impl Node {
             Arc::clone(&disk),
             data.state().join("import.json"),
         ));
-        let checkpoint = data.state().join("detector");
-        let detector = restore(&checkpoint, &rules);
+        let memory = DetectorMemory::open(
+            data.state().join("detector"),
+            Arc::clone(&disk),
+            Arc::clone(&registry),
+        )
+        .await?;
+        let durable = journal.reader().durable();
+        let detector = memory.restore(&rules, durable).await?;
         let rules = Arc::new(ArcSwap::new(rules));
         let pipeline = Pipeline::start(Parts {
             reader: journal.reader(),
@@ -116,8 +123,7 @@ impl Node {
             alerts: Arc::clone(&alerts),
             clock: Arc::clone(&clock),
             runtime: tokio::runtime::Handle::current(),
-            checkpoint,
-            disk,
+            memory,
         })?;
         let (stop, _) = watch::channel(false);
         let tasks = JoinSet::new();
@@ -445,32 +451,6 @@ fn load_rules(content: &Path, settings: &Settings) -> Arc<Rules> {
         warn!(%problem, "a rule cannot be used");
     }
     Arc::new(rules)
-}
-
-/// The detector as it was, or one that reads what is kept anew.
-fn restore(checkpoint: &Path, rules: &Arc<Rules>) -> Detector {
-    let bytes = match std::fs::read(checkpoint) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Detector::new(Arc::clone(rules), Mode::Live);
-        }
-        Err(error) => {
-            warn!(%error, path = %checkpoint.display(), "the detector's state cannot be read; reading the journal anew");
-            return Detector::new(Arc::clone(rules), Mode::Live);
-        }
-    };
-    match Detector::restore(&bytes, Arc::clone(rules), Mode::Live) {
-        Ok(restored) => {
-            for rule in &restored.fresh {
-                info!(%rule, "a rule is new or changed and starts without memory");
-            }
-            restored.detector
-        }
-        Err(error) => {
-            warn!(%error, "the detector's state cannot be used; reading the journal anew");
-            Detector::new(Arc::clone(rules), Mode::Live)
-        }
-    }
 }
 
 /// Tells the journal of every change of the registry.

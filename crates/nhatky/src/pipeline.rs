@@ -1,7 +1,6 @@
 //! From the journal to search and detection: one thread parses what is durable, one detects; the index has its own.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,7 @@ use registry::{DetectionUpdate, Registry, SourceTracker, StoreError};
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
+use crate::detector_memory::DetectorMemory;
 use crate::device_clocks::DeviceClocks;
 use crate::kept_events::{Understanding, clock_finding};
 use crate::sequence_gaps::SequenceGaps;
@@ -52,9 +52,8 @@ pub(crate) struct Parts {
     pub(crate) alerts: Arc<Alerts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runtime: Handle,
-    /// Where the detector's checkpoint goes.
-    pub(crate) checkpoint: PathBuf,
-    pub(crate) disk: Arc<dyn disk::Disk>,
+    /// Where the detector's state is kept.
+    pub(crate) memory: DetectorMemory,
 }
 
 /// The running threads.
@@ -161,8 +160,7 @@ impl Pipeline {
             status_at: Duration::ZERO,
             clock: parts.clock,
             runtime: parts.runtime,
-            checkpoint: parts.checkpoint,
-            disk: parts.disk,
+            memory: parts.memory,
             stop: Arc::clone(&stop),
             progress: Arc::clone(&progress),
         };
@@ -285,8 +283,7 @@ struct DetectorThread {
     status_at: Duration,
     clock: Arc<dyn Clock>,
     runtime: Handle,
-    checkpoint: PathBuf,
-    disk: Arc<dyn disk::Disk>,
+    memory: DetectorMemory,
     stop: Arc<AtomicBool>,
     progress: Arc<Progress>,
 }
@@ -440,9 +437,6 @@ impl DetectorThread {
         }
         self.saved_at = self.clock.monotonic();
         self.progress.show_servers(&self.detector);
-        let state = self.detector.checkpoint();
-        if let Err(error) = disk::replace(&*self.disk, &self.checkpoint, &state) {
-            warn!(%error, path = %self.checkpoint.display(), "the detector's state cannot be saved");
-        }
+        self.memory.save(&self.detector, self.clock.now());
     }
 }

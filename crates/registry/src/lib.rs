@@ -31,6 +31,7 @@ mod alert;
 mod audit;
 mod day_seen;
 mod detection;
+mod detector_memory;
 mod device_clock;
 mod error;
 mod migrations;

@@ -50,6 +50,11 @@ const STEPS: &[(i64, &str, &str)] = &[
         "days",
         include_str!("../migrations/sqlite/0009_days.sql"),
     ),
+    (
+        10,
+        "memories",
+        include_str!("../migrations/sqlite/0010_memories.sql"),
+    ),
 ];
 
 /// The same table that `sqlx::migrate!` would make, without its compiler plug-in, which would build SQLite twice.
