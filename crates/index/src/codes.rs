@@ -96,7 +96,7 @@ impl Numbered {
     }
 
     /// Gives `take` the value of a number.
-    fn value<T>(&self, number: u64, take: impl FnOnce(Value<'_>) -> T) -> io::Result<T> {
+    pub(crate) fn value<T>(&self, number: u64, take: impl FnOnce(Value<'_>) -> T) -> io::Result<T> {
         Ok(match &self.meaning {
             Meaning::Text(texts) => {
                 let mut text = String::new();

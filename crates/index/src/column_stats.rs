@@ -1,6 +1,6 @@
 //! Rows counted in columns, a block of documents at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use event::{Event, Field, Seq};
 use query::{
@@ -9,7 +9,6 @@ use query::{
 
 use crate::bits::Bits;
 use crate::codes::{Coded, Coder};
-use crate::column_reader::ColumnReader;
 use crate::evaluate::{Evaluator, Way};
 use crate::schema::{Column, Layout};
 use crate::scope::{SearchError, depth_of};
@@ -17,6 +16,7 @@ use crate::segment::Segment;
 use crate::source::EventSource;
 use crate::stats::{column, column_of_key};
 use crate::value_counts::ValueCounts;
+use crate::value_reader::ValueReader;
 
 /// Documents of a block: what is worked on fits into the caches nearest to the core.
 const BLOCK: usize = 4096;
@@ -63,6 +63,28 @@ struct OfColumn {
     column: Column,
     /// Whether it matters when values were received.
     in_order: bool,
+    /// Whether a value that was met before changes nothing.
+    of_different: bool,
+}
+
+/// Reads the values of an aggregate in one segment.
+struct AggregateReader<'s> {
+    values: ValueReader<'s>,
+    /// Groups with the numbers of values that were met in them, where only different ones count.
+    met: HashSet<(u32, u64), ahash::RandomState>,
+}
+
+impl<'s> AggregateReader<'s> {
+    fn open(segment: &'s Segment, column: Column) -> Result<Self, SearchError> {
+        Ok(Self {
+            values: ValueReader::open(segment, column)?,
+            met: HashSet::default(),
+        })
+    }
+}
+
+fn unreadable(error: std::io::Error) -> SearchError {
+    SearchError::Index(error.into())
 }
 
 /// Groups by one more key.
@@ -128,6 +150,7 @@ impl ColumnStats {
                     number,
                     column: column(&field)?,
                     in_order: matches!(function, Function::First | Function::Last),
+                    of_different: function == Function::Distinct,
                 });
             }
         }
@@ -234,7 +257,7 @@ impl ColumnStats {
         groups: &mut Groups,
     ) -> Result<(), Stop> {
         let aggregates = self.aggregates.iter();
-        let readers = aggregates.map(|aggregate| ColumnReader::open(segment, aggregate.column));
+        let readers = aggregates.map(|aggregate| AggregateReader::open(segment, aggregate.column));
         let mut readers = readers.collect::<Result<Vec<_>, _>>()?;
         let mut left = docs.ascending();
         loop {
@@ -281,24 +304,39 @@ impl ColumnStats {
     fn take_values(
         &self,
         aggregate: OfColumn,
-        reader: &mut ColumnReader<'_>,
+        reader: &mut AggregateReader<'_>,
         segment: &Segment,
         groups: &mut Groups,
     ) -> Result<(), Stop> {
-        let grouped = &self.block.grouped;
-        for (doc, group) in grouped.docs.iter().zip(&grouped.codes) {
-            let Some(Some(row)) = self.rows.get(*group as usize) else {
-                continue;
-            };
-            let at = if aggregate.in_order {
-                segment.seq(*doc)
-            } else {
-                Seq::ZERO
-            };
-            reader.each(*doc, |value| -> Result<(), Stop> {
-                groups.take(*row, aggregate.number, value, at)?;
-                Ok(())
-            })?;
+        let AggregateReader { values, met } = reader;
+        values.read(&self.block.docs);
+        let mut place = 0;
+        for (doc, of_doc) in self.block.grouped.runs() {
+            while values.at(place).is_some_and(|(next, _)| next < doc) {
+                place += 1;
+            }
+            while let Some((_, number)) = values.at(place).filter(|(next, _)| *next == doc) {
+                place += 1;
+                for group in of_doc {
+                    let Some(Some(row)) = self.rows.get(*group as usize) else {
+                        continue;
+                    };
+                    if aggregate.of_different && !met.insert((*group, number)) {
+                        continue;
+                    }
+                    let at = if aggregate.in_order {
+                        segment.seq(doc)
+                    } else {
+                        Seq::ZERO
+                    };
+                    let taken = values.value(number, |value| {
+                        groups.take(*row, aggregate.number, value, at)
+                    });
+                    if let Some(taken) = taken.map_err(unreadable)? {
+                        taken?;
+                    }
+                }
+            }
         }
         Ok(())
     }

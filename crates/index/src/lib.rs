@@ -98,6 +98,7 @@ mod tokenizer;
 mod top;
 mod trace;
 mod value_counts;
+mod value_reader;
 mod words;
 
 pub use each::{Each, Wanted};

@@ -25,8 +25,7 @@ const FEW: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct ValueCounts {
     column: Column,
-    /// Values that are no texts, by their bits.
-    numbers: HashMap<u128, u64, ahash::RandomState>,
+    numbers: Lists,
     texts: HashMap<Box<str>, u64, ahash::RandomState>,
     /// How many documents have no value.
     absent: u64,
@@ -36,11 +35,93 @@ pub(crate) struct ValueCounts {
     places: Vec<u32>,
 }
 
+/// Values that are no texts, by their bits, ascending, and how often each occurs.
+#[derive(Debug, Default)]
+struct Sorted {
+    values: Vec<u128>,
+    counts: Vec<u64>,
+}
+
+impl Sorted {
+    fn push(&mut self, value: u128, count: u64) {
+        self.values.push(value);
+        self.counts.push(count);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u128, u64)> {
+        self.values.iter().copied().zip(self.counts.iter().copied())
+    }
+
+    /// Both together. Values come in no pattern that a processor could foresee: which side is next is computed, not
+    /// branched upon.
+    fn merged(&self, other: &Self) -> Self {
+        let room = self.values.len().max(other.values.len())
+            + other.values.len().min(self.values.len()) / 2;
+        let mut merged = Self {
+            values: Vec::with_capacity(room),
+            counts: Vec::with_capacity(room),
+        };
+        let (mut one, mut two) = (0, 0);
+        while let (Some(a), Some(b)) = (self.values.get(one), other.values.get(two)) {
+            let (takes_one, takes_two) = (a <= b, b <= a);
+            let count = |counts: &[u64], at: usize, takes: bool| {
+                counts.get(at).copied().unwrap_or(0) * u64::from(takes)
+            };
+            merged.push(
+                if takes_one { *a } else { *b },
+                count(&self.counts, one, takes_one) + count(&other.counts, two, takes_two),
+            );
+            one += usize::from(takes_one);
+            two += usize::from(takes_two);
+        }
+        for (rest, from) in [(self, one), (other, two)] {
+            merged.values.extend(rest.values.iter().skip(from));
+            merged.counts.extend(rest.counts.iter().skip(from));
+        }
+        merged
+    }
+}
+
+/// Lists of values, each at least twice as long as the next: joined in pairs of about the same length, a value is moved a
+/// few times only, however many segments there are.
+#[derive(Debug, Default)]
+struct Lists(Vec<Sorted>);
+
+impl Lists {
+    fn push(&mut self, list: Sorted) {
+        let mut list = list;
+        while let Some(longer) = self
+            .0
+            .pop_if(|other| other.values.len() < 2 * list.values.len())
+        {
+            list = longer.merged(&list);
+        }
+        self.0.push(list);
+    }
+
+    fn extend(&mut self, other: Self) {
+        other.0.into_iter().for_each(|list| self.push(list));
+    }
+
+    /// All in one.
+    fn joined(self) -> Sorted {
+        let lists = self.0.into_iter().rev();
+        lists
+            .reduce(|all, longer| longer.merged(&all))
+            .unwrap_or_default()
+    }
+
+    /// Values, those in several lists once for each.
+    fn capacity(&self) -> usize {
+        self.0.iter().map(|list| list.values.capacity()).sum()
+    }
+}
+
 impl ValueCounts {
     pub(crate) fn new(column: Column, memory: Memory) -> Self {
         Self {
             column,
-            numbers: HashMap::default(),
+            numbers: Lists::default(),
             texts: HashMap::default(),
             absent: 0,
             memory,
@@ -86,9 +167,11 @@ impl ValueCounts {
                 }
             })?;
         } else {
+            let mut sorted = Sorted::default();
             for ((number, _), count) in ordered.iter().zip(counts) {
-                *self.numbers.entry(numbered.bits(*number)).or_default() += count;
+                sorted.push(numbered.bits(*number), count);
             }
+            self.numbers.push(sorted);
         }
         Ok(())
     }
@@ -105,14 +188,11 @@ impl ValueCounts {
 
     /// Adds what another thread has counted.
     pub(crate) fn merge(&mut self, mut other: Self) -> Result<(), PipeError> {
-        let len = |counts: &Self| counts.texts.len() + counts.numbers.len();
-        if len(&other) > len(self) {
+        if other.texts.len() > self.texts.len() {
             std::mem::swap(self, &mut other);
         }
         self.absent += other.absent;
-        for (number, count) in other.numbers {
-            *self.numbers.entry(number).or_default() += count;
-        }
+        self.numbers.extend(other.numbers);
         for (text, count) in other.texts {
             *self.texts.entry(text).or_default() += count;
         }
@@ -124,7 +204,8 @@ impl ValueCounts {
     /// of these numbers.
     pub(crate) fn finish(self, counting: &[usize], groups: &mut Groups) -> Result<(), PipeError> {
         self.memory.give_back(self.taken);
-        groups.reserve(self.numbers.len() + self.texts.len());
+        let numbers = self.numbers.joined();
+        groups.reserve(numbers.values.len() + self.texts.len());
         let mut add = |cell: Cell, count: u64| {
             let row = groups.row([cell])?;
             for number in counting {
@@ -135,8 +216,7 @@ impl ValueCounts {
         if self.absent > 0 {
             add(Cell::Null, self.absent)?;
         }
-        let numbers = self.numbers.into_iter();
-        let numbers = numbers.map(|(number, count)| {
+        let numbers = numbers.iter().map(|(number, count)| {
             let value = Numbered::value_of(self.column.kind, number);
             (Cell::from(value), count)
         });
