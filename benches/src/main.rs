@@ -1,11 +1,14 @@
 //! `make bench`: drives the release binary as a separate process and prints one table and a JSON file.
 
+mod alerted;
+mod detection;
 mod found;
 mod load;
 mod micro;
 mod pipeline;
 mod process;
 mod queries;
+mod replay;
 mod report;
 mod udp;
 
@@ -34,7 +37,7 @@ struct Args {
     /// Runs of each measurement.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Only these measurements: micro, pipeline, found, udp, queries.
+    /// Only these measurements: micro, detection, pipeline, found, alerted, udp, queries.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// A folder where the events of the queries are kept, so that the next run need not send them again.
@@ -59,11 +62,17 @@ async fn main() -> Result<()> {
     if wanted("micro") {
         micro::measure(args.runs, &mut report)?;
     }
+    if wanted("detection") {
+        detection::measure(args.runs, &mut report)?;
+    }
     if wanted("pipeline") {
         pipeline::measure(&args.binary, args.events, args.runs, &mut report).await?;
     }
     if wanted("found") {
         found::measure(&args.binary, &mut report).await?;
+    }
+    if wanted("alerted") {
+        alerted::measure(&args.binary, &mut report).await?;
     }
     if wanted("udp") {
         udp::measure(&args.binary, args.runs, &mut report).await?;

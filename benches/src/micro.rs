@@ -12,6 +12,7 @@ use journal::{Journal, Options};
 use parse::{Depth, ParseSettings, Parsers};
 use simulate::Mix;
 
+use crate::process::own_cpu;
 use crate::report::{Figure, Report, percentile};
 
 const LINES: u64 = 500_000;
@@ -87,12 +88,6 @@ fn open(folder: &Path) -> Result<Journal> {
     )?)
 }
 
-/// CPU-seconds of this process so far (proc(5), in ticks of 10 ms).
-fn cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    Ok(crate::process::read_stat(&stat).map_or(f64::NAN, |(_, cpu)| cpu))
-}
-
 /// Appends everything as fast as it goes; sealing, which has its own thread and its own figure in the pipeline, is part
 /// of it as far as it runs meanwhile.
 fn append_rate(records: &[Record]) -> Result<f64> {
@@ -130,12 +125,12 @@ fn parse_rate(records: &[Record]) -> Result<f64> {
         ParseSettings::default(),
         Event::default(),
     );
-    let before = cpu()?;
+    let before = own_cpu()?;
     for record in records {
         parsers.parse_into(record, &settings, Depth::Core, &mut event);
         std::hint::black_box(&event);
     }
-    Ok(records.len() as f64 / (cpu()? - before))
+    Ok(records.len() as f64 / (own_cpu()? - before))
 }
 
 /// Milliseconds, p99: from handing over 100 records every 5 ms to their acknowledgement; and of a loop that writes the

@@ -76,12 +76,7 @@ impl Server {
     /// GETs a path of the API.
     pub(crate) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
         let url = format!("http://{}{path}", self.http);
-        let reply = self.client.get(url).query(query).send().await?;
-        let (status, body) = (reply.status(), reply.bytes().await?);
-        if !status.is_success() {
-            bail!("{path}: {status} {}", String::from_utf8_lossy(&body));
-        }
-        Ok(serde_json::from_slice(&body)?)
+        answered(path, self.client.get(url).query(query)).await
     }
 
     /// GETs a path of the API until the first piece of the answer's body is there.
@@ -97,12 +92,15 @@ impl Server {
     /// POSTs bytes to a path of the API.
     pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Value> {
         let url = format!("http://{}{path}", self.http);
-        let reply = self.client.post(url).body(body).send().await?;
-        let (status, body) = (reply.status(), reply.bytes().await?);
-        if !status.is_success() {
-            bail!("{path}: {status} {}", String::from_utf8_lossy(&body));
-        }
-        Ok(serde_json::from_slice(&body)?)
+        answered(path, self.client.post(url).body(body)).await
+    }
+
+    /// POSTs JSON to a path of the API.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Result<Value> {
+        let url = format!("http://{}{path}", self.http);
+        let request = self.client.post(url).body(body.to_string());
+        let request = request.header("content-type", "application/json");
+        answered(path, request).await
     }
 
     /// The sum of a metric over its labels; 0 where it is not there.
@@ -168,6 +166,22 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// CPU-seconds of this process so far (proc(5), in ticks of 10 ms).
+pub(crate) fn own_cpu() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    Ok(read_stat(&stat).map_or(f64::NAN, |(_, cpu)| cpu))
+}
+
+/// The JSON that a request is answered with.
+async fn answered(path: &str, request: reqwest::RequestBuilder) -> Result<Value> {
+    let reply = request.send().await?;
+    let (status, body) = (reply.status(), reply.bytes().await?);
+    if !status.is_success() {
+        bail!("{path}: {status} {}", String::from_utf8_lossy(&body));
+    }
+    Ok(serde_json::from_slice(&body)?)
 }
 
 impl Drop for Server {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::load;
 use crate::pipeline::{settle, wait_until_indexed};
 use crate::process::Server;
+use crate::replay;
 use crate::report::{Figure, Report, percentile};
 
 const REPEATS: u32 = 100;
@@ -134,6 +135,7 @@ pub(crate) async fn measure(
     }
     let raw_bytes: f64 = std::fs::read_to_string(root.join(RAW_BYTES))?.parse()?;
     scan(&server, raw_bytes, &millions, report).await?;
+    replay::measure(&server, &millions, report).await?;
     at_once(&server, &alone, &millions, report).await?;
     server.stop()
 }
