@@ -16,6 +16,7 @@ use crate::codec::{Reader, Writer};
 use crate::detector::{Counters, Detector, Memory, Mode};
 use crate::progress::Progress;
 use crate::rate::{Pace, Window};
+use crate::regular::{Beat, Pulse};
 use crate::rules::Rules;
 use crate::seen::Seen;
 use crate::store::{Kept, Store};
@@ -368,6 +369,10 @@ fn write_memory(body: &mut Writer, memory: &Memory) {
             body.u8(4);
             write_store(body, store, write_pace);
         }
+        Memory::Pulses(store) => {
+            body.u8(5);
+            write_store(body, store, write_pulse);
+        }
     }
 }
 
@@ -382,6 +387,8 @@ fn read_memory(body: &mut Reader<'_>, memory: Option<&mut Memory>) -> Option<()>
         (3, _) => read_store(body, None, read_talker),
         (4, Some(Memory::Paces(store))) => read_store(body, Some(store), read_pace),
         (4, _) => read_store(body, None, read_pace),
+        (5, Some(Memory::Pulses(store))) => read_store(body, Some(store), read_pulse),
+        (5, _) => read_store(body, None, read_pulse),
         _ => None,
     }
 }
@@ -496,5 +503,30 @@ fn read_window(body: &mut Reader<'_>) -> Option<Window> {
         count: body.u64()?,
         seqs: body.seqs()?,
         first_at: body.micros()?,
+    })
+}
+
+fn write_pulse(body: &mut Writer, pulse: &Pulse) {
+    let Pulse { beats, episode } = pulse;
+    body.list(beats, |body, beat| {
+        let Beat { at, seq, until } = beat;
+        body.i64(at.0);
+        body.u64(seq.0);
+        body.i64(until.0);
+    });
+    body.option(episode.as_deref(), Writer::episode);
+}
+
+fn read_pulse(body: &mut Reader<'_>) -> Option<Pulse> {
+    let beat = |body: &mut Reader<'_>| {
+        Some(Beat {
+            at: body.micros()?,
+            seq: body.seq()?,
+            until: body.micros()?,
+        })
+    };
+    Some(Pulse {
+        beats: body.list(beat)?,
+        episode: body.option(Reader::episode)?.map(Box::new),
     })
 }

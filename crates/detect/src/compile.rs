@@ -22,7 +22,7 @@ use crate::rule_file::{
 use crate::settings::RuleSettings;
 use crate::sigma_detection::Reading;
 use crate::sigma_filter::Filter;
-use crate::{Settings, Span, logsource, rate, sigma_condition, sigma_detection, usual};
+use crate::{Settings, Span, logsource, rate, regular, sigma_condition, sigma_detection, usual};
 
 /// Thresholds above this would remember too much of each key.
 const THRESHOLD_MAX: u32 = 10_000;
@@ -33,6 +33,10 @@ const RISK: &str = "risk";
 const DEFAULT_QUIET: Span = Span::seconds(3_600);
 const DEFAULT_FORGET: Span = Span::seconds(90 * 86_400);
 const DEFAULT_AT_LEAST: Span = Span::seconds(300);
+/// One connection's own chatter is faster.
+const DEFAULT_INTERVAL: Span = Span::seconds(30);
+/// In percent. Tools that sleep for a time less up to a third of it are within.
+const DEFAULT_JITTER: u32 = 10;
 const DAY: Span = Span::seconds(86_400);
 
 /// What a document is compiled against: the rules before it, the sets shared by all, the filters, and the site's
@@ -230,6 +234,9 @@ impl Compiler<'_> {
             Kind::Absence { .. } => DAY,
             _ => numbers.span(Tunable::Window, correlation.timespan)?,
         };
+        if let Kind::Regular(limits) = kind {
+            check_room(limits, window)?;
+        }
         let is_list = correlation.r#type == CorrelationType::List;
         let of_files = is_list && !correlation.list.0.is_empty();
         let filter = match is_list && !of_files {
@@ -499,6 +506,11 @@ impl Compiler<'_> {
                     .micros(),
                 samples: numbers.number(Tunable::Samples, correlation.samples.unwrap_or(100)),
             },
+            CorrelationType::Regular => {
+                let at_least = bounds()?.at_least();
+                let at_least = at_least.ok_or("correlation.condition of `regular` is `gte`")?;
+                Kind::Regular(regular_limits(correlation, at_least, numbers)?)
+            }
             CorrelationType::Rate => {
                 let at_least = given.map(Bounds::of).transpose()?;
                 let at_least = at_least.as_ref().map_or(Some(1), Bounds::at_least);
@@ -624,6 +636,49 @@ fn measured(measure: Measure, fields: Vec<KeyPart>, bounds: Bounds) -> Result<Ki
         fields,
         bounds,
     })
+}
+
+/// When intervals are regular, of which so many are wanted.
+fn regular_limits(
+    correlation: &Correlation,
+    intervals: u32,
+    numbers: &mut Numbers<'_>,
+) -> Result<regular::Limits, String> {
+    let intervals = numbers.threshold(intervals)?;
+    if !regular::INTERVALS.contains(&intervals) {
+        let (fewest, most) = (regular::INTERVALS.start(), regular::INTERVALS.end());
+        return Err(format!(
+            "the threshold of a `regular` must be {fewest} to {most} intervals, not {intervals}"
+        ));
+    }
+    let jitter = correlation.jitter.unwrap_or(DEFAULT_JITTER);
+    if !regular::JITTER.contains(&jitter) {
+        let (least, most) = (regular::JITTER.start(), regular::JITTER.end());
+        return Err(format!(
+            "correlation.jitter must be {least} to {most} percent, not {jitter}"
+        ));
+    }
+    let at_least = correlation.at_least.or(Some(DEFAULT_INTERVAL));
+    let at_least = numbers.span(Tunable::AtLeast, at_least)?;
+    if at_least < Span::seconds(1) {
+        return Err("at-least of a `regular` must be 1s or more".to_owned());
+    }
+    Ok(regular::Limits {
+        intervals,
+        at_least_us: at_least.micros(),
+        jitter,
+    })
+}
+
+/// So many of the shortest intervals must fit the window, or the rule could never fire.
+fn check_room(limits: regular::Limits, window: Span) -> Result<(), String> {
+    let intervals = i64::try_from(limits.intervals).unwrap_or(i64::MAX);
+    if limits.at_least_us.saturating_mul(intervals) > window.micros() {
+        return Err(format!(
+            "{window} has no room for {intervals} intervals of at-least: lengthen the timespan"
+        ));
+    }
+    Ok(())
 }
 
 /// A condition over rules.
@@ -818,6 +873,7 @@ fn rule_kind(correlation: Option<&Correlation>) -> RuleKind {
         Some(CorrelationType::FirstSeen) => RuleKind::FirstSeen,
         Some(CorrelationType::Absence) => RuleKind::Absence,
         Some(CorrelationType::Rate) => RuleKind::Rate,
+        Some(CorrelationType::Regular) => RuleKind::Regular,
         Some(CorrelationType::List) => RuleKind::List,
     }
 }

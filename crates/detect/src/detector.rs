@@ -11,6 +11,7 @@ use crate::key::{self, KeyField, KeyPart};
 use crate::matcher::MatchBuffer;
 use crate::progress::Progress;
 use crate::rate::{Pace, Windows};
+use crate::regular::{self, Pulse, PulseOutcome};
 use crate::report::{self, Firing};
 use crate::rule::{Circumstance, Input, Kind, Listed, Rule, RuleState};
 use crate::rules::Rules;
@@ -63,6 +64,7 @@ pub(crate) enum Memory {
     Seen(Store<Seen>),
     Talkers(Store<Talker>),
     Paces(Store<Pace>),
+    Pulses(Store<Pulse>),
 }
 
 /// How a rule has fared since the detector was made.
@@ -210,6 +212,9 @@ impl Detector {
                 Some(Memory::Seen(store)) => store.amend(&key, now, |seen| told(&mut seen.episode)),
                 Some(Memory::Paces(store)) => {
                     store.amend(&key, now, |pace| told(&mut pace.episode))
+                }
+                Some(Memory::Pulses(store)) => {
+                    store.amend(&key, now, |pulse| told(&mut pulse.episode))
                 }
                 Some(Memory::Talkers(_) | Memory::Nothing) | None => None,
             };
@@ -455,6 +460,9 @@ impl Detector {
                 self.pace(place, rule, moment, &scratch.key);
                 false
             }
+            Kind::Regular(limits) => {
+                self.judge_pulse(place, rule, *limits, moment, &scratch.key, out)
+            }
         }
     }
 
@@ -575,6 +583,46 @@ impl Detector {
                     },
                     out,
                 );
+                true
+            }
+        }
+    }
+
+    fn judge_pulse(
+        &mut self,
+        place: usize,
+        rule: &Rule,
+        limits: regular::Limits,
+        moment: Moment<'_>,
+        key: &[u8],
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let Some(Memory::Pulses(store)) = self.memories.get_mut(place) else {
+            return false;
+        };
+        let Moment { at, seq, .. } = moment;
+        let (outcome, evicted) = store.touch(key, self.now, |pulse| {
+            pulse.note(at, seq, limits, rule.window_us, || {
+                report::identity(&rule.info.id, key, seq)
+            })
+        });
+        self.note_evicted(place, rule, evicted);
+        match outcome {
+            PulseOutcome::Nothing => false,
+            PulseOutcome::WentOn { newly_untold } => {
+                if newly_untold && rule.emits {
+                    self.untold.push((place, key.to_vec()));
+                }
+                true
+            }
+            PulseOutcome::Fired(fired, rhythm) => {
+                let firing = Firing {
+                    key,
+                    moment,
+                    fired: &fired,
+                    facts: &report::rhythm_facts(rhythm),
+                };
+                self.emit(place, rule, firing, out);
                 true
             }
         }
@@ -830,6 +878,7 @@ impl Detector {
                 Memory::Seen(store) => store.drop_dead(now, PIECE),
                 Memory::Talkers(store) => store.drop_dead(now, PIECE),
                 Memory::Paces(store) => store.drop_dead(now, PIECE),
+                Memory::Pulses(store) => store.drop_dead(now, PIECE),
             }
         }
         self.sets

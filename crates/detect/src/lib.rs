@@ -1,7 +1,7 @@
 //! Rules to detections: events in, in the order of their Seqs; [`Detection`](event::Detection)s out.
 //!
 //! A rule is a file of Sigma, of Sigma correlation, or of one of our own correlation types (`first_seen`, `absence`,
-//! `rate`, `list`); [`Rules`] reads, checks and compiles them all. A [`Detector`] runs them: it is fed by one thread and
+//! `rate`, `regular`, `list`); [`Rules`] reads, checks and compiles them all. A [`Detector`] runs them: it is fed by one thread and
 //! says what it found as [`Output`]s. Not here: storing detections, making alerts of them, parsing.
 //!
 //! ```
@@ -71,6 +71,7 @@ mod needs;
 mod output;
 mod progress;
 mod rate;
+mod regular;
 mod report;
 mod rule;
 mod rule_file;

@@ -12,6 +12,7 @@ use crate::detector::Moment;
 use crate::episode::{Episode, Evidence, Fired};
 use crate::key::{self, KeyField, KeyPart};
 use crate::rate::Excess;
+use crate::regular::Rhythm;
 use crate::rule::{Input, Kind, Rule};
 use crate::usual::Band;
 
@@ -254,6 +255,13 @@ pub(crate) fn excess_facts(excess: &Excess) -> Vec<(&'static str, String)> {
         ("usual_high", format!("{high:.0}")),
         ("learnt_windows", samples.to_string()),
         ("learnt_since", since.to_string()),
+    ]
+}
+
+pub(crate) fn rhythm_facts(rhythm: Rhythm) -> Vec<(&'static str, String)> {
+    vec![
+        ("interval", minutes(rhythm.interval_us)),
+        ("jitter", format!("{} %", rhythm.jitter)),
     ]
 }
 

@@ -11,6 +11,7 @@ use crate::indicator_list::NamedList;
 use crate::key::{KeyField, KeyPart};
 use crate::measure::{Bounds, Measure};
 use crate::rate;
+use crate::regular;
 use crate::rule_file::Tunable;
 use crate::sample::Sample;
 use crate::sigma_condition::Condition;
@@ -138,6 +139,8 @@ pub enum RuleKind {
     Absence,
     /// Far more than usual.
     Rate,
+    /// At regular intervals.
+    Regular,
     /// A value from a list.
     List,
 }
@@ -159,6 +162,7 @@ impl RuleKind {
             Self::FirstSeen => "first_seen",
             Self::Absence => "absence",
             Self::Rate => "rate",
+            Self::Regular => "regular",
             Self::List => "list",
         }
     }
@@ -312,6 +316,7 @@ pub(crate) enum Kind {
         samples: u32,
     },
     Rate(rate::Limits),
+    Regular(regular::Limits),
 }
 
 /// Circumstances under which alone an event counts.

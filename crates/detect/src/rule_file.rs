@@ -99,7 +99,7 @@ impl std::fmt::Display for LogSource {
     }
 }
 
-/// `correlation`: Sigma's, and our four further types with their keys.
+/// `correlation`: Sigma's, and our five further types with their keys.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Correlation {
@@ -122,7 +122,8 @@ pub(crate) struct Correlation {
     pub(crate) learning: Option<Span>,
     /// `first_seen`: how long something seen is remembered after it was last seen.
     pub(crate) forget: Option<Span>,
-    /// `absence`: silence shorter than this is never reported.
+    /// `absence`: silence shorter than this is never reported. `regular`: what comes sooner after an event belongs to the
+    /// same beat and makes no interval. Default 5 minutes, 30 seconds.
     pub(crate) at_least: Option<Span>,
     /// `absence`: how many times the usual gap. `rate`: how many standard deviations from the median.
     pub(crate) factor: Option<u32>,
@@ -138,6 +139,8 @@ pub(crate) struct Correlation {
     /// `rate`: on which side of what is usual a count is told. Default above.
     #[serde(default)]
     pub(crate) side: crate::rate::Side,
+    /// `regular`: how large the median absolute deviation of the intervals may be, in percent of their median. Default 10.
+    pub(crate) jitter: Option<u32>,
 }
 
 /// What a correlation looks for.
@@ -158,6 +161,7 @@ pub(crate) enum CorrelationType {
     FirstSeen,
     Absence,
     Rate,
+    Regular,
     List,
 }
 

@@ -60,12 +60,14 @@ impl Shares {
             Kind::FirstSeen { forget_us, .. } => Memory::Seen(Store::new(bytes, *forget_us)),
             Kind::Absence { .. } => Memory::Talkers(Store::new(bytes, TALKER_FOR.micros())),
             Kind::Rate(_) => Memory::Paces(Store::new(bytes, USUAL_FOR.micros())),
+            Kind::Regular(_) => Memory::Pulses(Store::new(bytes, ttl_us)),
         }
     }
 }
 
-/// How much of the memory a rule takes, compared with others: first contacts remember most. Rules that fire at one
-/// event remember open episodes alone, and there may be thousands of them, which must not starve the others.
+/// How much of the memory a rule takes, compared with others: first contacts remember much, and what comes once may yet
+/// prove regular, so that rules about that remember most. Rules that fire at one event remember open episodes alone, and
+/// there may be thousands of them, which must not starve the others.
 fn weight(rule: &Rule) -> usize {
     if matches!(rule.info.state, RuleState::Disabled | RuleState::Blind(_)) {
         return 0;
@@ -84,5 +86,6 @@ fn weight(rule: &Rule) -> usize {
         | Kind::Absence { .. } => 48,
         Kind::Measure { .. } | Kind::Rate(_) => 96,
         Kind::FirstSeen { .. } => 128,
+        Kind::Regular(_) => 384,
     }
 }

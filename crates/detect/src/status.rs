@@ -92,6 +92,7 @@ impl Memory {
             Self::Seen(store) => (store.len(), store.bytes()),
             Self::Talkers(store) => (store.len(), store.bytes()),
             Self::Paces(store) => (store.len(), store.bytes()),
+            Self::Pulses(store) => (store.len(), store.bytes()),
         };
         (keys as u64, bytes as u64)
     }

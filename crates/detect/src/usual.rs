@@ -89,11 +89,11 @@ impl Usual {
     }
 }
 
-/// The middle number; of two the greater.
-fn median(mut numbers: Vec<u32>) -> u32 {
+/// The middle number; of two the greater, of none zero.
+pub(crate) fn median<N: Copy + Ord + Default>(mut numbers: Vec<N>) -> N {
     let middle = numbers.len() / 2;
     if numbers.is_empty() {
-        return 0;
+        return N::default();
     }
     *numbers.select_nth_unstable(middle).1
 }

@@ -87,9 +87,11 @@ impl Work {
                     steps: *steps,
                 }
             }
-            Kind::Base | Kind::FirstSeen { .. } | Kind::Absence { .. } | Kind::Rate { .. } => {
-                return None;
-            }
+            Kind::Base
+            | Kind::FirstSeen { .. }
+            | Kind::Absence { .. }
+            | Kind::Rate(_)
+            | Kind::Regular(_) => return None,
         })
     }
 

@@ -66,6 +66,10 @@ correlation: {type: absence, rules: anything, group-by: nhatky.sender, factor: 3
 title: Rate
 name: rate
 correlation: {type: rate, rules: anything, group-by: nhatky.sender, factor: 2, timespan: 30s, samples: 3, condition: {gte: 3}}
+---
+title: Regular
+name: regular
+correlation: {type: regular, rules: anything, group-by: user.name, timespan: 2m, at-least: 1s, jitter: 30, condition: {gte: 4}}
 ";
 
 fn rules_with(settings: &Settings) -> Arc<Rules> {
@@ -295,7 +299,7 @@ fn every_kind_of_rule_fires() {
     arrivals.push((300, Arrival::Beat));
     let found = run(&mut Detector::new(rules(), Mode::Live), &events(&arrivals));
     for rule in [
-        "single", "count", "values", "each", "sequence", "first", "listed", "silence",
+        "single", "count", "values", "each", "sequence", "first", "listed", "silence", "regular",
     ] {
         assert!(fired(&found, rule) > 0, "{rule}: {:?}", detections(&found));
     }
@@ -327,6 +331,81 @@ fn far_more_than_usual_is_told_when_its_window_ends() {
         matches!(told.as_slice(), [("3", windows)] if *windows != "0"),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_rhythm_is_one_detection_wherever_a_restart_falls() {
+    // Every twenty seconds, but for a beat that was missed; one came late.
+    let mut arrivals: Vec<(u16, Arrival)> = (0..20).map(|_| (20, login(0, true))).collect();
+    arrivals[7].0 = 40;
+    let late = Arrival::Login {
+        user: 0,
+        address: 1,
+        success: true,
+        code: 0,
+        late_s: 5,
+        sender: 1,
+    };
+    arrivals[12] = (25, late);
+    arrivals[13].0 = 15;
+    arrivals.push((40, Arrival::Beat));
+    let events = events(&arrivals);
+    let of_rhythm = |outputs: &[Output]| -> Vec<Output> {
+        let detection = detections(outputs);
+        let detection = detection
+            .into_iter()
+            .find(|detection| &*detection.rule == "regular");
+        let id = &detection.expect("a rhythm").id;
+        let of_it = |output: &&Output| match output {
+            Output::Detection(detection) => detection.id == *id,
+            Output::Update(update) => update.id == *id,
+            Output::Evicted(_) | Output::Day(_) => false,
+        };
+        outputs.iter().filter(of_it).cloned().collect()
+    };
+    let whole = run(&mut Detector::new(rules(), Mode::Live), &events);
+    assert_eq!(fired(&whole, "regular"), 1);
+    let told = of_rhythm(&whole);
+    let [Output::Detection(detection), .., Output::Update(last)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!((detection.count, detection.evidence.len()), (5, 5));
+    assert_eq!(detection.facts["interval"], "20 s");
+    assert_eq!(detection.facts["jitter"], "0 %");
+    assert_eq!((last.count, last.evidence.len()), (20, 20));
+    for cut in 0..events.len() {
+        let (before, after) = events.split_at(cut);
+        let mut detector = Detector::new(rules(), Mode::Live);
+        let mut pieces = run(&mut detector, before);
+        let bytes = detector.checkpoint();
+        let restored = Detector::restore(&bytes, rules(), Mode::Live).unwrap();
+        let mut detector = restored.detector;
+        assert_eq!(detector.checkpoint(), bytes);
+        pieces.extend(run(&mut detector, after));
+        assert_eq!(of_rhythm(&pieces), told, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_rule_about_rhythms_that_could_not_fire_is_refused() {
+    let refused = |timespan: &str, more: &str, gte: u32| {
+        let text = format!(
+            "title: Bad\nname: bad\ncorrelation: {{type: regular, rules: good, group-by: user.name, timespan: {timespan}, condition: {{gte: {gte}}}{more}}}\n---\ntitle: Good\nname: good\nlogsource: {{product: nhatky, category: login}}\ndetection: {{a: {{user.name: x}}, condition: a}}\n"
+        );
+        let rules = Rules::from_texts(&[("rules.yml", &text)], &Settings::default());
+        let problems = rules.problems().iter().map(ToString::to_string);
+        problems.collect::<Vec<_>>().join("\n")
+    };
+    let check = |timespan, more, gte, expected: &str| {
+        let problems = refused(timespan, more, gte);
+        assert!(problems.contains(expected), "{problems}");
+    };
+    assert_eq!(refused("2m", "", 4), "");
+    check("1d", "", 3, "must be 4 to 31 intervals, not 3");
+    check("1d", "", 32, "must be 4 to 31 intervals, not 32");
+    check("1d", ", jitter: 31", 9, "must be 1 to 30 percent, not 31");
+    check("1d", ", at-least: 0s", 9, "at-least of a `regular`");
+    check("1m", "", 4, "1m has no room for 4 intervals");
 }
 
 #[test]

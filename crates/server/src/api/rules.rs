@@ -22,7 +22,7 @@ pub(crate) struct RuleReply {
     /// What it is for.
     description: String,
     /// How it looks: `sigma`, `event_count`, `value_count`, `temporal`, `temporal_ordered`, `first_seen`, `absence`,
-    /// `rate` or `list`.
+    /// `rate`, `regular` or `list`.
     kind: &'static str,
     /// The file that it comes from.
     file: String,
