@@ -3,7 +3,7 @@
 //! What was learnt over months, baselines and values seen, cannot be read anew from a journal that keeps a week. The copy
 //! is there when the file is lost, and it is in every backup of the registry.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ use tracing::{info, warn};
 
 /// How hard copies are compressed: they are made once a day, and mostly of numbers.
 const COMPRESSION: i32 = 3;
+/// No copy unpacks to more: several times what a detector may remember.
+const COPY_BYTES_MAX: u64 = 1 << 30;
 
 /// Keeps what the detector remembers.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl DetectorMemory {
 
     async fn newest_copy(&self, rules: &Arc<Rules>) -> Result<Option<Restored>> {
         for (day, copy) in self.registry.detector_memories().await? {
-            let restored = match zstd::decode_all(copy.as_slice()) {
+            let restored = match unpack(&copy) {
                 Ok(bytes) => read(&bytes, rules),
                 Err(error) => {
                     warn!(%error, %day, "a copy of the detector's state cannot be read");
@@ -125,6 +127,14 @@ impl DetectorMemory {
         let saving = self.registry.save_detector_memory(today, &copy);
         Ok(self.runtime.block_on(saving)?)
     }
+}
+
+/// The state in a copy. One that is longer than any is cut, and then no sound one.
+fn unpack(copy: &[u8]) -> io::Result<Vec<u8>> {
+    let mut state = Vec::new();
+    let decoder = zstd::Decoder::new(copy)?;
+    decoder.take(COPY_BYTES_MAX).read_to_end(&mut state)?;
+    Ok(state)
 }
 
 fn read(bytes: &[u8], rules: &Arc<Rules>) -> Option<Restored> {
