@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::load;
 use crate::process::Server;
-use crate::report::{Figure, Report, percentile};
+use crate::report::Report;
 
 const PROBES: u32 = 100;
 const PER_SECOND: u64 = 10_000;
@@ -29,16 +29,7 @@ pub(crate) async fn measure(binary: &Path, report: &mut Report) -> Result<()> {
     if load.join().is_err() {
         bail!("the sender panicked");
     }
-    let mut millis = millis?;
-    let name = "acknowledged → alert, at 10 k/s";
-    let (p50, p99) = (percentile(&mut millis, 0.5), percentile(&mut millis, 0.99));
-    report.add(Figure::new(&format!("{name}, p50"), "ms", "", vec![p50]));
-    report.add(Figure::new(
-        &format!("{name}, p99"),
-        "ms",
-        "≤ 1000",
-        vec![p99],
-    ));
+    report.add_latency("acknowledged → alert, at 10 k/s", "≤ 1000", millis?);
     server.stop()
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::load;
 use crate::process::Server;
-use crate::report::{Figure, Report, percentile};
+use crate::report::Report;
 
 const PROBES: u32 = 200;
 
@@ -17,7 +17,7 @@ pub(crate) async fn measure(binary: &Path, report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let server = Server::start(binary, &folder.path().join("data")).await?;
     let idle = probe(&server, "idle").await?;
-    add(report, "acknowledged → found, idle", idle);
+    report.add_latency("acknowledged → found, idle", "≤ 200", idle);
     let stop = Arc::new(AtomicBool::new(false));
     let load = {
         let (to, stop) = (server.syslog, Arc::clone(&stop));
@@ -28,19 +28,8 @@ pub(crate) async fn measure(binary: &Path, report: &mut Report) -> Result<()> {
     if load.join().is_err() {
         bail!("the sender panicked");
     }
-    add(report, "acknowledged → found, at 20 k/s", loaded?);
+    report.add_latency("acknowledged → found, at 20 k/s", "≤ 200", loaded?);
     server.stop()
-}
-
-fn add(report: &mut Report, name: &str, mut millis: Vec<f64>) {
-    let (p50, p99) = (percentile(&mut millis, 0.5), percentile(&mut millis, 0.99));
-    report.add(Figure::new(&format!("{name}, p50"), "ms", "", vec![p50]));
-    report.add(Figure::new(
-        &format!("{name}, p99"),
-        "ms",
-        "≤ 200",
-        vec![p99],
-    ));
 }
 
 /// Milliseconds from each acknowledgement to the first search that finds the record.

@@ -126,29 +126,13 @@ pub(crate) async fn measure(
             }
         }
         alone.push(percentile(&mut millis.clone(), 0.5));
-        add(
-            report,
-            &format!("{millions}, {}", case.name),
-            case.promised,
-            millis,
-        );
+        report.add_latency(&format!("{millions}, {}", case.name), case.promised, millis);
     }
     let raw_bytes: f64 = std::fs::read_to_string(root.join(RAW_BYTES))?.parse()?;
     scan(&server, raw_bytes, &millions, report).await?;
     replay::measure(&server, &millions, report).await?;
     at_once(&server, &alone, &millions, report).await?;
     server.stop()
-}
-
-fn add(report: &mut Report, name: &str, promised: &'static str, mut millis: Vec<f64>) {
-    let (p50, p99) = (percentile(&mut millis, 0.5), percentile(&mut millis, 0.99));
-    report.add(Figure::new(&format!("{name}, p50"), "ms", "", vec![p50]));
-    report.add(Figure::new(
-        &format!("{name}, p99"),
-        "ms",
-        promised,
-        vec![p99],
-    ));
 }
 
 /// An answer that a budget cut short measures nothing.

@@ -39,7 +39,7 @@ pub(crate) async fn measure(server: &Server, millions: &str, report: &mut Report
         "≤ 4",
         vec![result["detect_ns_per_event"].as_f64().unwrap_or(0.0) / 1e3],
     ));
-    let replayed = counted(&result["rules"], "detections");
+    let replayed = counted(&result["rules"]);
     let rules: BTreeSet<&String> = live.keys().chain(replayed.keys()).collect();
     let differ = rules.into_iter().map(|rule| {
         let count = |counts: &BTreeMap<String, u64>| counts.get(rule).copied().unwrap_or(0);
@@ -72,11 +72,12 @@ async fn live(server: &Server) -> Result<BTreeMap<String, u64>> {
     }
 }
 
-fn counted(rules: &Value, field: &str) -> BTreeMap<String, u64> {
+/// How many detections each rule has in the replay.
+fn counted(rules: &Value) -> BTreeMap<String, u64> {
     let rules = rules.as_array().into_iter().flatten();
     let counts = rules.filter_map(|rule| {
         let name = rule["rule"].as_str()?;
-        Some((name.to_owned(), rule[field].as_u64()?))
+        Some((name.to_owned(), rule["detections"].as_u64()?))
     });
     counts.collect()
 }

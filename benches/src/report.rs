@@ -75,6 +75,18 @@ impl Report {
         self.figures.push(figure);
     }
 
+    /// Adds the median of latencies in milliseconds, and their 99th percentile, for which something is promised.
+    pub(crate) fn add_latency(&mut self, name: &str, promised: &'static str, mut millis: Vec<f64>) {
+        let (p50, p99) = (percentile(&mut millis, 0.5), percentile(&mut millis, 0.99));
+        self.add(Figure::new(&format!("{name}, p50"), "ms", "", vec![p50]));
+        self.add(Figure::new(
+            &format!("{name}, p99"),
+            "ms",
+            promised,
+            vec![p99],
+        ));
+    }
+
     /// A Markdown table, as the README has it.
     pub(crate) fn table(&self) -> String {
         let mut table = format!(

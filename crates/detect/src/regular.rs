@@ -189,6 +189,7 @@ mod tests {
     use super::*;
     use crate::store::Store;
     use proptest::prelude::*;
+    use simulate::Random;
 
     const SECOND: i64 = 1_000_000;
     const WINDOW: i64 = 3_600 * SECOND;
@@ -199,24 +200,6 @@ mod tests {
     };
 
     const NEVER: [usize; 0] = [];
-
-    /// The same numbers in each run: splitmix64.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, bound: u64) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut bits = self.0;
-            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (bits ^ (bits >> 31)) % bound
-        }
-
-        /// A number of seconds from one to the other.
-        fn seconds(&mut self, from: i64, to: i64) -> i64 {
-            from + i64::try_from(self.below(to.abs_diff(from) + 1)).unwrap()
-        }
-    }
 
     /// What became of events at these seconds.
     fn noted(pulse: &mut Pulse, seconds: &[i64]) -> Vec<PulseOutcome> {
@@ -249,9 +232,10 @@ mod tests {
 
     #[test]
     fn what_comes_at_regular_intervals_fires_once_and_goes_on() {
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         // Remote access tools sleep for a time less up to so much: here a fifth.
-        let jittered = after_one_another((0..60).map(|_| random.seconds(240, 300)));
+        let seconds = (0..60).map(|_| random.between(240, 300).cast_signed());
+        let jittered = after_one_another(seconds);
         let outcomes = noted(&mut Pulse::default(), &jittered);
         assert_eq!(fires(&jittered), [12]);
         let [.., last] = outcomes.as_slice() else {
@@ -293,7 +277,7 @@ mod tests {
     #[test]
     fn what_comes_by_chance_does_not_fire() {
         for seed in 0..40 {
-            let mut random = Random(seed);
+            let mut random = Random::new(seed);
             // Each second with the same chance: a Poisson process of one event in five minutes, for two days.
             let by_chance: Vec<i64> = (0..2 * 86_400).filter(|_| random.below(300) == 0).collect();
             assert_eq!(fires(&by_chance), NEVER, "seed {seed}");

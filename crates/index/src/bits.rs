@@ -35,21 +35,10 @@ impl Bits {
         if end >= len {
             return Self::all(len);
         }
-        let whole = |at: u32| {
-            if (at + 1) * WORD_BITS <= end {
-                u64::MAX
-            } else {
-                0
-            }
-        };
-        let mut bits = Self {
-            words: (0..words_of(len)).map(whole).collect(),
+        Self {
+            words: (0..words_of(len)).map(|at| word_below(at, end)).collect(),
             ..Self::none(len)
-        };
-        if let Some(word) = bits.words.get_mut((end / WORD_BITS) as usize) {
-            *word = (1 << (end % WORD_BITS)) - 1;
         }
-        bits
     }
 
     /// Those from `start` up to, not including, `end`.
@@ -168,9 +157,8 @@ impl Bits {
     fn word(&self, at: u32) -> u64 {
         match self.words.get(at as usize) {
             Some(word) => *word,
-            None if !self.rest => 0,
-            None if (at + 1) * WORD_BITS <= self.len => u64::MAX,
-            None => (1 << (self.len % WORD_BITS)) - 1,
+            None if self.rest => word_below(at, self.len),
+            None => 0,
         }
     }
 
@@ -215,6 +203,14 @@ impl PartialEq for Bits {
 }
 
 impl Eq for Bits {}
+
+/// The word at that place of the set of all documents below `end`.
+fn word_below(at: u32, end: u32) -> u64 {
+    match end.saturating_sub(at * WORD_BITS) {
+        bits @ 0..WORD_BITS => (1 << bits) - 1,
+        _ => u64::MAX,
+    }
+}
 
 /// How many words so many documents take.
 fn words_of(len: u32) -> u32 {

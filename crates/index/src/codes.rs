@@ -110,6 +110,42 @@ impl Numbered {
     }
 }
 
+/// The numbers of a block of documents.
+#[derive(Debug, Default)]
+pub(crate) struct NumberBlock {
+    /// A document for each of the numbers: they ascend, and one may occur several times or not at all.
+    pub(crate) docs: Vec<u32>,
+    pub(crate) numbers: Vec<u64>,
+    rows: Vec<u32>,
+}
+
+impl NumberBlock {
+    /// Reads those of these documents, which ascend.
+    pub(crate) fn read(&mut self, values: &Values<u64>, docs: &[u32]) {
+        self.clear();
+        let is_full = values.get_cardinality() == Cardinality::Full;
+        match neighbours_from(docs).filter(|_| is_full) {
+            Some(first) => {
+                self.docs.extend_from_slice(docs);
+                self.numbers.resize(docs.len(), 0);
+                let numbers = &mut self.numbers;
+                values.values.get_range(u64::from(first), numbers);
+            }
+            None => {
+                values.row_ids_for_docs(docs, &mut self.docs, &mut self.rows);
+                self.numbers.resize(self.rows.len(), 0);
+                values.values.get_vals(&self.rows, &mut self.numbers);
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.docs.clear();
+        self.rows.clear();
+        self.numbers.clear();
+    }
+}
+
 /// The first of these documents, which ascend, where each is the neighbour of the one before.
 fn neighbours_from(docs: &[u32]) -> Option<u32> {
     let (first, last) = (*docs.first()?, *docs.last()?);
@@ -198,14 +234,7 @@ pub(crate) struct Coder {
     dictionary: Dictionary,
     absent: Option<u32>,
     how: How,
-    scratch: Scratch,
-}
-
-#[derive(Debug, Default)]
-struct Scratch {
-    docs: Vec<u32>,
-    rows: Vec<u32>,
-    numbers: Vec<u64>,
+    block: NumberBlock,
 }
 
 /// How the segment's numbers become codes.
@@ -265,7 +294,7 @@ impl Coder {
             dictionary: Dictionary::default(),
             absent: None,
             how,
-            scratch: Scratch::default(),
+            block: NumberBlock::default(),
         }
     }
 
@@ -305,28 +334,12 @@ impl Coder {
         coded: &mut Coded,
     ) -> Result<(), SearchError> {
         coded.clear();
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.docs.clear();
-        scratch.rows.clear();
+        let mut block = std::mem::take(&mut self.block);
         let numbered = segment.numbered(self.column)?;
         if let Some(numbered) = numbered {
-            let numbers = &numbered.numbers;
-            let is_full = numbers.get_cardinality() == Cardinality::Full;
-            match neighbours_from(docs).filter(|_| is_full) {
-                Some(first) => {
-                    scratch.docs.extend_from_slice(docs);
-                    scratch.numbers.resize(docs.len(), 0);
-                    numbers
-                        .values
-                        .get_range(u64::from(first), &mut scratch.numbers);
-                }
-                None => {
-                    numbers.row_ids_for_docs(docs, &mut scratch.docs, &mut scratch.rows);
-                    scratch.numbers.resize(scratch.rows.len(), 0);
-                    numbers.values.get_vals(&scratch.rows, &mut scratch.numbers);
-                }
-            }
-            let each = self.each(numbered, &scratch, coded);
+            block.read(&numbered.numbers, docs);
+            let is_full = numbered.numbers.get_cardinality() == Cardinality::Full;
+            let each = self.each(numbered, &block, coded);
             each.map_err(tantivy::TantivyError::from)?;
             match self.how {
                 How::Each(_) | How::Spans { .. } if is_full => {}
@@ -336,14 +349,14 @@ impl Coder {
         } else if !matches!(self.how, How::Ranges(_)) {
             self.add_absent(docs, coded);
         }
-        self.scratch = scratch;
+        self.block = block;
         Ok(())
     }
 
     fn each(
         &mut self,
         numbered: &Numbered,
-        scratch: &Scratch,
+        block: &NumberBlock,
         coded: &mut Coded,
     ) -> io::Result<()> {
         let Self {
@@ -352,22 +365,19 @@ impl Coder {
             how,
             ..
         } = self;
-        let pairs = scratch
+        let pairs = block
             .docs
             .iter()
             .copied()
-            .zip(scratch.numbers.iter().copied());
+            .zip(block.numbers.iter().copied());
         match how {
             How::Each(Known::Few(known)) => {
-                coded.docs.extend_from_slice(&scratch.docs);
+                coded.docs.extend_from_slice(&block.docs);
                 let place = |number: &u64| usize::try_from(*number).unwrap_or(usize::MAX);
-                let codes = scratch
-                    .numbers
-                    .iter()
-                    .map(|number| known.get(place(number)));
+                let codes = block.numbers.iter().map(|number| known.get(place(number)));
                 let codes = codes.map(|code| code.copied().unwrap_or(UNKNOWN));
                 coded.codes.extend(codes);
-                let codes = coded.codes.iter_mut().zip(&scratch.numbers);
+                let codes = coded.codes.iter_mut().zip(&block.numbers);
                 for (code, number) in codes.filter(|(code, _)| **code == UNKNOWN) {
                     *code = match known.get_mut(place(number)) {
                         Some(met) if *met != UNKNOWN => *met,
@@ -395,9 +405,9 @@ impl Coder {
                 }
             }
             How::Spans { step, last, starts } => {
-                coded.docs.extend_from_slice(&scratch.docs);
-                coded.codes.reserve(scratch.numbers.len());
-                for number in &scratch.numbers {
+                coded.docs.extend_from_slice(&block.docs);
+                coded.codes.reserve(block.numbers.len());
+                for number in &block.numbers {
                     let at = tantivy::u64_to_i64(*number);
                     if !last.0.contains(&at) {
                         let span = step.span(Micros(at));

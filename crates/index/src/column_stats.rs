@@ -83,10 +83,6 @@ impl<'s> AggregateReader<'s> {
     }
 }
 
-fn unreadable(error: std::io::Error) -> SearchError {
-    SearchError::Index(error.into())
-}
-
 /// Groups by one more key.
 #[derive(Debug, Default)]
 struct Joined {
@@ -332,7 +328,7 @@ impl ColumnStats {
                     let taken = values.value(number, |value| {
                         groups.take(*row, aggregate.number, value, at)
                     });
-                    if let Some(taken) = taken.map_err(unreadable)? {
+                    if let Some(taken) = taken? {
                         taken?;
                     }
                 }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use event::{Event, Field, Seq};
 
 use crate::bits::Bits;
-use crate::column_reader::ColumnReader;
 use crate::run::{Collector, Run};
 use crate::schema::{Column, Layout};
 use crate::scope::{Covered, Scope, SearchError};
@@ -16,6 +15,7 @@ use crate::search::Total;
 use crate::segment::Segment;
 use crate::source::{Depth, EventSource};
 use crate::state::Shared;
+use crate::value_reader::ValueReader;
 
 /// How much of the events is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Collector for Events<'_> {
         let odd: BTreeMap<Seq, Event> = odd.into_iter().map(|event| (event.seq(), event)).collect();
         let mut values = Vec::with_capacity(columns.len());
         for column in &columns {
-            values.push((column.field, ColumnReader::open(segment, *column)?));
+            values.push((column.field, ValueReader::open(segment, *column)?));
         }
         let mut event = Event::default();
         for doc in docs.descending() {
@@ -115,10 +115,12 @@ impl Collector for Events<'_> {
             }
             event.reset(seq, Bytes::new());
             for (field, reader) in &mut values {
-                reader.each(doc, |value| -> Result<(), SearchError> {
-                    event.push(*field, value);
-                    Ok(())
-                })?;
+                reader.read(&[doc]);
+                let mut place = 0;
+                while let Some((_, number)) = reader.at(place) {
+                    reader.value(number, |value| event.push(*field, value))?;
+                    place += 1;
+                }
             }
             self.hand_over(&event);
         }

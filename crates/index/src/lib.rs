@@ -65,7 +65,6 @@
 
 mod bits;
 mod codes;
-mod column_reader;
 mod column_stats;
 mod column_test;
 mod commit;

@@ -1,25 +1,23 @@
-//! The values of a column for a block of documents at a time.
+//! The values of a column, for one document or a block of them at a time.
 
 use std::collections::HashMap;
 use std::io;
 
 use event::Value;
 
-use crate::codes::{Meaning, Numbered};
+use crate::codes::{Meaning, NumberBlock, Numbered};
 use crate::schema::Column;
 use crate::scope::SearchError;
 use crate::segment::Segment;
 
-/// Reads one column of a segment, block by block.
+/// Reads one column of a segment.
 #[derive(Debug)]
 pub(crate) struct ValueReader<'s> {
     /// None where no document has a value.
     numbered: Option<&'s Numbered>,
     /// Texts by their numbers, as far as they were needed.
     texts: HashMap<u64, Box<str>, ahash::RandomState>,
-    docs: Vec<u32>,
-    rows: Vec<u32>,
-    numbers: Vec<u64>,
+    block: NumberBlock,
 }
 
 impl<'s> ValueReader<'s> {
@@ -27,33 +25,35 @@ impl<'s> ValueReader<'s> {
         Ok(Self {
             numbered: segment.numbered(column)?,
             texts: HashMap::default(),
-            docs: Vec::new(),
-            rows: Vec::new(),
-            numbers: Vec::new(),
+            block: NumberBlock::default(),
         })
     }
 
     /// Reads the numbers of these documents, which ascend.
     pub(crate) fn read(&mut self, docs: &[u32]) {
-        self.docs.clear();
-        self.rows.clear();
-        self.numbers.clear();
-        let Some(numbered) = self.numbered else {
-            return;
-        };
-        let numbers = &numbered.numbers;
-        numbers.row_ids_for_docs(docs, &mut self.docs, &mut self.rows);
-        self.numbers.resize(self.rows.len(), 0);
-        numbers.values.get_vals(&self.rows, &mut self.numbers);
+        match self.numbered {
+            Some(numbered) => self.block.read(&numbered.numbers, docs),
+            None => self.block.clear(),
+        }
     }
 
     /// A document and the number of a value of it, by place; documents ascend, and one may have several or none.
     pub(crate) fn at(&self, place: usize) -> Option<(u32, u64)> {
-        Some((*self.docs.get(place)?, *self.numbers.get(place)?))
+        let NumberBlock { docs, numbers, .. } = &self.block;
+        Some((*docs.get(place)?, *numbers.get(place)?))
     }
 
-    /// Gives `take` the value of a number.
+    /// Gives `take` the value of a number of this column.
     pub(crate) fn value<T>(
+        &mut self,
+        number: u64,
+        take: impl FnOnce(Value<'_>) -> T,
+    ) -> Result<Option<T>, SearchError> {
+        let taken = self.taken(number, take);
+        taken.map_err(|error| SearchError::Index(error.into()))
+    }
+
+    fn taken<T>(
         &mut self,
         number: u64,
         take: impl FnOnce(Value<'_>) -> T,

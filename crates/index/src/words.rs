@@ -130,9 +130,8 @@ impl Postings<'_> {
         if let Some(postings) = read(&self.segment.words, field, word, IndexRecordOption::Basic)? {
             fill(&mut docs, postings);
         }
-        let mut templates: Vec<u32> = Vec::new();
         let places = self.segment.literals()?.of(word).iter();
-        templates.extend(places.map(|place| place.template));
+        let mut templates: Vec<u32> = places.map(|place| place.template).collect();
         templates.dedup();
         self.fill_from(&templates, &mut docs)?;
         Ok(docs)

@@ -164,13 +164,14 @@ fn a_restart_in_every_window_forgets_nothing_and_fires_nothing_twice() {
     assert_eq!(
         silent,
         [
+            "beaconing",
             "clock-off",
             "log-loss",
             "parser-coverage-fell",
             "source-silent",
             "volume-unusual"
         ],
-        "of our own records, of silence, or learning for days: the detector's own tests restart these"
+        "of our own records, of silence, at intervals, or learning for days: the detector's own tests restart these"
     );
 }
 
