@@ -98,6 +98,14 @@ impl KeyField {
         }
     }
 
+    /// The one field that it is, where that has a number.
+    pub(crate) fn known(&self) -> Option<Field> {
+        match self {
+            Self::Known(field) => Some(*field),
+            Self::Named(_) | Self::Device | Self::Sender | Self::FirstOf { .. } => None,
+        }
+    }
+
     /// What an entity of this field is; `None` where the field names none.
     pub(crate) fn entity_kind(&self) -> Option<EntityKind> {
         match self {

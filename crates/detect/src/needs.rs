@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use event::{Event, EventClass, Field};
+use event::{Event, EventClass, Field, FieldSet};
 
 use crate::key::{self, KeyField};
 use crate::matcher::Matcher;
@@ -18,6 +18,8 @@ pub(crate) struct Need {
     /// One of these; any where there are none.
     classes: Vec<EventClass>,
     fields: Vec<KeyField>,
+    /// Those of the fields that have a number.
+    known: FieldSet,
 }
 
 /// What all rules need.
@@ -99,8 +101,7 @@ impl Needs {
                 continue;
             };
             if need.classes.is_empty() || class.is_some_and(|class| need.classes.contains(&class)) {
-                let has = |field: &KeyField| field.value(event).is_some();
-                seen(*number, need.fields.iter().all(has));
+                seen(*number, need.has_all(event));
             }
         }
     }
@@ -109,10 +110,18 @@ impl Needs {
 impl Need {
     fn of(rule: &Rule, gates: BTreeSet<usize>) -> Self {
         let fields = rule.info.needs_fields.iter();
+        let fields: Vec<KeyField> = fields.map(|field| KeyField::parse(field)).collect();
+        let known = fields.iter().filter_map(KeyField::known).collect();
         Self {
             gates,
             classes: rule.info.needs_classes.clone(),
-            fields: fields.map(|field| KeyField::parse(field)).collect(),
+            fields,
+            known,
         }
+    }
+
+    fn has_all(&self, event: &Event) -> bool {
+        let mut others = self.fields.iter().filter(|field| field.known().is_none());
+        event.known().contains_all(&self.known) && others.all(|field| field.value(event).is_some())
     }
 }

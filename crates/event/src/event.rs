@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::{Field, FieldKind, Micros, Seq};
+use crate::{Field, FieldKind, FieldSet, Micros, Seq};
 
 /// A [`Record`](crate::Record) understood: its raw bytes and a flat list of (field, value).
 ///
@@ -20,20 +20,33 @@ pub struct Event {
     seq: Seq,
     raw: Bytes,
     text: String,
-    slots: Vec<Slot>,
+    /// The known fields that have a value: most questions are for one that has none.
+    known: FieldSet,
+    /// For each value its field, apart from the values so that a few cache lines hold all of them.
+    keys: Vec<Key>,
+    values: Vec<Stored>,
+    /// The names of [`Key::NAMED`] fields, in their order.
+    names: Vec<Span>,
 }
 
-/// One value of one field.
-#[derive(Clone, Debug)]
-struct Slot {
-    key: Key,
-    value: Stored,
+/// The number of a known field, or [`Key::NAMED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key(u16);
+
+impl Key {
+    /// A field that goes by its name.
+    const NAMED: Self = Self(u16::MAX);
+
+    /// The known field that it is.
+    fn field(self) -> Option<Field> {
+        (self != Self::NAMED).then(|| Field::row(self.0))
+    }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Key {
-    Known(Field),
-    Named(Span),
+impl From<Field> for Key {
+    fn from(field: Field) -> Self {
+        Self(field.row_number())
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +64,13 @@ enum Stored {
 struct Span {
     start: u32,
     end: u32,
+}
+
+impl Span {
+    fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
 }
 
 /// A value, borrowed from its event or on its way into one.
@@ -160,7 +180,9 @@ impl Event {
             seq,
             raw,
             text: String::with_capacity(512),
-            slots: Vec::with_capacity(32),
+            keys: Vec::with_capacity(32),
+            values: Vec::with_capacity(32),
+            ..Self::default()
         }
     }
 
@@ -169,7 +191,10 @@ impl Event {
         self.seq = seq;
         self.raw = raw;
         self.text.clear();
-        self.slots.clear();
+        self.known = FieldSet::default();
+        self.keys.clear();
+        self.values.clear();
+        self.names.clear();
     }
 
     /// Its record's place in the journal.
@@ -202,11 +227,7 @@ impl Event {
         if value == Value::Text("") || self.values(field).any(|present| present == value) {
             return;
         }
-        let value = self.store(value);
-        self.slots.push(Slot {
-            key: Key::Known(field),
-            value,
-        });
+        self.append(field, value);
     }
 
     /// Adds a value that the caller knows to be new to the field and of the type that its table names: [`Event::push`]
@@ -216,10 +237,9 @@ impl Event {
             return;
         }
         let value = self.store(value);
-        self.slots.push(Slot {
-            key: Key::Known(field),
-            value,
-        });
+        self.known.insert(field);
+        self.keys.push(field.into());
+        self.values.push(value);
     }
 
     /// Adds a value to a field by its dotted name, known or not.
@@ -231,15 +251,23 @@ impl Event {
         if value == Value::Text("") {
             return;
         }
-        let key = Key::Named(self.keep(name));
+        let name = self.keep(name);
         let value = self.store(value);
-        self.slots.push(Slot { key, value });
+        self.names.push(name);
+        self.keys.push(Key::NAMED);
+        self.values.push(value);
     }
 
     /// Takes the field's values away.
     pub fn remove(&mut self, field: Field) {
-        self.slots
-            .retain(|slot| !matches!(slot.key, Key::Known(known) if known == field));
+        if !self.known.contains(field) {
+            return;
+        }
+        self.known.remove(field);
+        let gone = Key::from(field);
+        let mut keys = self.keys.iter();
+        self.values.retain(|_| keys.next() != Some(&gone));
+        self.keys.retain(|key| *key != gone);
     }
 
     /// Takes the values of a field away by its dotted name, known or not.
@@ -247,12 +275,17 @@ impl Event {
         if let Some(field) = Field::from_name(name) {
             return self.remove(field);
         }
-        let mut slots = std::mem::take(&mut self.slots);
-        slots.retain(|slot| match slot.key {
-            Key::Known(_) => true,
-            Key::Named(span) => self.piece(span) != name,
-        });
-        self.slots = slots;
+        let stays: Vec<bool> = self.iter().map(|(own, _)| own != name).collect();
+        let names_stay: Vec<bool> = self.iter_named().map(|(own, _)| own != name).collect();
+        keep(&mut self.keys, &stays);
+        keep(&mut self.values, &stays);
+        keep(&mut self.names, &names_stay);
+    }
+
+    /// The known fields that have a value.
+    #[must_use]
+    pub fn known(&self) -> &FieldSet {
+        &self.known
     }
 
     /// The field's first value.
@@ -270,61 +303,64 @@ impl Event {
     /// Whether the field has a value.
     #[must_use]
     pub fn has(&self, field: Field) -> bool {
-        self.get(field).is_some()
+        self.known.contains(field)
     }
 
     /// The field's values, in the order in which they were added.
     pub fn values(&self, field: Field) -> impl Iterator<Item = Value<'_>> {
-        self.slots
-            .iter()
-            .filter(move |slot| matches!(slot.key, Key::Known(known) if known == field))
-            .map(|slot| self.value(slot.value))
+        let asked = Key::from(field);
+        let keys = match self.known.contains(field) {
+            true => self.keys.as_slice(),
+            false => &[],
+        };
+        let found = keys.iter().zip(&self.values);
+        found
+            .filter(move |(key, _)| **key == asked)
+            .map(|(_, value)| self.value(*value))
     }
 
     /// The values of a field by its dotted name, known or not.
     pub fn values_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Value<'a>> {
         let known = Field::from_name(name);
-        self.slots
-            .iter()
-            .filter(move |slot| match (slot.key, known) {
-                (Key::Known(field), Some(wanted)) => field == wanted,
-                (Key::Named(span), None) => self.piece(span) == name,
-                (Key::Known(_), None) | (Key::Named(_), Some(_)) => false,
-            })
-            .map(|slot| self.value(slot.value))
+        let of_known = known.into_iter().flat_map(|field| self.values(field));
+        let named = self.iter_named().filter(move |(own, _)| *own == name);
+        of_known.chain(named.map(|(_, value)| value))
     }
 
     /// Every (name, value), in the order in which they were added; a list gives its name once a member.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        self.slots.iter().map(|slot| {
-            let name = match slot.key {
-                Key::Known(field) => field.name(),
-                Key::Named(span) => self.piece(span),
+        let mut names = self.names.iter();
+        self.keys.iter().zip(&self.values).map(move |(key, value)| {
+            let name = match key.field() {
+                Some(field) => field.name(),
+                None => names.next().map_or("", |span| self.piece(*span)),
             };
-            (name, self.value(slot.value))
+            (name, self.value(*value))
         })
     }
 
     /// Every (field, value) of the known fields, in the order in which they were added.
     pub fn iter_known(&self) -> impl Iterator<Item = (Field, Value<'_>)> {
-        self.slots.iter().filter_map(|slot| match slot.key {
-            Key::Known(field) => Some((field, self.value(slot.value))),
-            Key::Named(_) => None,
-        })
+        let all = self.keys.iter().zip(&self.values);
+        all.filter_map(|(key, value)| Some((key.field()?, self.value(*value))))
     }
 
     /// Every (name, value) of the fields that have no number, in the order in which they were added.
     pub fn iter_named(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        self.slots.iter().filter_map(|slot| match slot.key {
-            Key::Known(_) => None,
-            Key::Named(span) => Some((self.piece(span), self.value(slot.value))),
-        })
+        let all = self.keys.iter().zip(&self.values);
+        let named = all.filter(|(key, _)| **key == Key::NAMED);
+        named
+            .zip(&self.names)
+            .map(|((_, value), name)| (self.piece(*name), self.value(*value)))
     }
 
     /// The memory that it holds, in bytes, apart from the raw bytes that it shares.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.text.capacity() + self.slots.capacity() * size_of::<Slot>()
+        self.text.capacity()
+            + self.keys.capacity() * size_of::<Key>()
+            + self.values.capacity() * size_of::<Stored>()
+            + self.names.capacity() * size_of::<Span>()
     }
 
     fn value(&self, stored: Stored) -> Value<'_> {
@@ -363,10 +399,14 @@ impl Event {
     }
 
     fn piece(&self, span: Span) -> &str {
-        self.text
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default()
+        span.of(&self.text)
     }
+}
+
+/// Keeps the items whose flag is set.
+fn keep<T>(items: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    items.retain(|_| stays.next() == Some(&true));
 }
 
 /// Flat JSON with dotted keys, sorted, lists where a field has several values or may have ([`crate::FieldInfo::many`]);
@@ -456,6 +496,28 @@ mod tests {
         );
         let named: Vec<_> = event.iter_named().collect();
         assert_eq!(named, [("fortinet.vd", Value::Text("root"))]);
+    }
+
+    #[test]
+    fn what_is_taken_away_leaves_the_others_with_their_names() {
+        let mut event = event();
+        event.push(Field::EVENT_TYPE, "start");
+        event.push_named("a.b", "1");
+        event.push_named("c.d", "2");
+        event.push(Field::EVENT_TYPE, "allowed");
+        event.push(Field::USER_NAME, "an");
+        event.push_named("a.b", "3");
+        event.remove_named("a.b");
+        event.remove(Field::EVENT_TYPE);
+        event.remove_named("e.f");
+        let left: Vec<_> = event.iter().collect();
+        assert_eq!(
+            left,
+            [("c.d", Value::Text("2")), ("user.name", Value::Text("an"))]
+        );
+        assert!(!event.has(Field::EVENT_TYPE));
+        event.remove_named("user.name");
+        assert_eq!(event.iter_known().count(), 0);
     }
 
     #[test]

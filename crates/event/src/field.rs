@@ -79,6 +79,11 @@ impl Field {
         usize::from(self.0)
     }
 
+    /// [`Field::number`] as small as it is.
+    pub(crate) const fn row_number(self) -> u16 {
+        self.0
+    }
+
     /// Its dotted name.
     #[must_use]
     pub fn name(self) -> &'static str {
