@@ -1,6 +1,5 @@
 //! The detector: events in, in the order of their Seqs; detections out.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use event::{Event, Field, Micros, Seq, Value};
@@ -9,6 +8,7 @@ use crate::absence::{self, Talker};
 use crate::audit::Audit;
 use crate::key::{self, KeyField, KeyPart};
 use crate::matcher::MatchBuffer;
+use crate::places::Places;
 use crate::progress::Progress;
 use crate::rate::{Pace, Windows};
 use crate::regular::{self, Pulse, PulseOutcome};
@@ -89,7 +89,7 @@ pub(crate) struct Scratch {
     /// Rules that match the event, or have found something with it.
     pub(crate) hits: Vec<bool>,
     /// Rules to be asked.
-    pub(crate) waiting: BTreeSet<usize>,
+    pub(crate) waiting: Places,
     pub(crate) matching: MatchBuffer,
     /// The input of a sequence that its circumstances forbid.
     pub(crate) withheld: Option<usize>,
@@ -302,7 +302,6 @@ impl Detector {
         scratch.hits.resize(self.rules.rules.len(), false);
         scratch.behind.clear();
         let rules = Arc::clone(&self.rules);
-        scratch.waiting.clear();
         rules.matching(moment.event, &mut scratch.matching, |place| {
             scratch.waiting.insert(place);
         });
@@ -312,11 +311,11 @@ impl Detector {
         let whole = whole
             .as_ref()
             .map_or(moment, |event| Moment { event, ..moment });
-        for place in &scratch.waiting {
-            if let Some(hit) = scratch.hits.get_mut(*place) {
+        scratch.waiting.for_each(|place| {
+            if let Some(hit) = scratch.hits.get_mut(place) {
                 *hit = true;
             }
-        }
+        });
         let mut taught: Vec<(usize, bool)> = Vec::new();
         // What refers to a rule comes after it, so that all its inputs are known when it is asked.
         while let Some(place) = scratch.waiting.pop_first() {
@@ -339,8 +338,8 @@ impl Detector {
                 *hit = found;
             }
             if found {
-                let dependents = rules.dependents.get(place);
-                scratch.waiting.extend(dependents.into_iter().flatten());
+                let dependents = rules.dependents.get(place).into_iter().flatten();
+                dependents.for_each(|dependent| scratch.waiting.insert(*dependent));
             }
         }
         taught.sort_unstable();
@@ -362,18 +361,18 @@ impl Detector {
         if !rules.has_together {
             return None;
         }
-        let together = |place: &usize| rules.rules.get(*place).is_some_and(|rule| rule.together);
+        let together = |place: usize| rules.rules.get(place).is_some_and(|rule| rule.together);
         let open = self.audit.take(moment.event, self.now);
         let Some(open) = open else {
             let audit = &mut self.audit;
             scratch
                 .waiting
-                .retain(|place| !together(place) || audit.note(moment.event, *place));
+                .retain(|place| !together(place) || audit.note(moment.event, place));
             return None;
         };
         scratch.waiting.retain(|place| !together(place));
         rules.matching(&open.whole, &mut scratch.matching, |place| {
-            if together(&place) && open.matched.insert(place) {
+            if together(place) && open.matched.insert(place) {
                 scratch.waiting.insert(place);
             }
         });

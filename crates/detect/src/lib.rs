@@ -69,6 +69,7 @@ mod matcher;
 mod measure;
 mod needs;
 mod output;
+mod places;
 mod progress;
 mod rate;
 mod regular;

@@ -8,7 +8,7 @@
 //!
 //! Always true: a rule matches exactly when its gate and its clause hold of the event, as `query::matches` has it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use event::{Event, Value};
 use query::{Condition, FieldName, Literal};
@@ -78,8 +78,9 @@ enum Node {
     Or(Box<[Self]>),
     Not(Box<Self>),
     Test(TestId),
-    /// A question of the rule's own witness: what the scan did not find is answered with no.
-    Witness(TestId),
+    /// A question that the scan of the rule's gate asks, one of the rule's witness or an equality that costs nothing
+    /// more: what was not found is answered with no.
+    Scanned(TestId),
 }
 
 /// A log source.
@@ -102,11 +103,13 @@ struct Watched {
 /// Finds the gates that may be open by a value that each of them needs.
 #[derive(Debug, Default)]
 struct GateIndex {
-    fields: Vec<FieldId>,
-    by_value: HashMap<(FieldId, Box<str>), Vec<usize>, ahash::RandomState>,
+    fields: Vec<(FieldId, GatesByValue)>,
     /// Gates that need no value.
     always: Vec<usize>,
 }
+
+/// Gates by a folded value.
+type GatesByValue = HashMap<Box<str>, Vec<usize>, ahash::RandomState>;
 
 /// Buffers that are used again for each event.
 #[derive(Debug, Default)]
@@ -212,7 +215,6 @@ impl Matcher {
                 continue;
             };
             let witness: BTreeSet<TestId> = witness.into_iter().collect();
-            rule.node.mark(&witness);
             for id in witness {
                 let place = id.0 as usize;
                 let how = scannable.get(place).and_then(Option::as_ref);
@@ -228,6 +230,24 @@ impl Matcher {
                     rules.push(number);
                 }
             }
+        }
+        for rule in &mut rules {
+            let Some(scan) = scans.get_mut(rule.gate) else {
+                continue;
+            };
+            rule.node.each_test(&mut |node, id| {
+                let place = id.0 as usize;
+                let how = scannable.get(place).and_then(Option::as_ref);
+                if let (Some(test), Some(how @ Scannable::Equal(_))) = (tests.get(place), how)
+                    && scan.looks_up(test.field)
+                    && taken.insert((rule.gate, id))
+                {
+                    scan.take(test.field, how, id);
+                }
+                if taken.contains(&(rule.gate, id)) {
+                    *node = Node::Scanned(id);
+                }
+            });
         }
         for (gate, scan) in gates.iter_mut().zip(scans) {
             gate.scan = scan.build()?;
@@ -370,7 +390,7 @@ impl Matcher {
             Node::Or(members) => members.iter().any(|node| self.holds(node, view, buffer)),
             Node::Not(inner) => !self.holds(inner, view, buffer),
             Node::Test(id) => self.answer(*id, view, buffer),
-            Node::Witness(id) => {
+            Node::Scanned(id) => {
                 buffer.answers.get(id.0 as usize) != Some(&Answer::Unknown)
                     && self.answer(*id, view, buffer)
             }
@@ -407,7 +427,7 @@ impl Matcher {
             Node::And(members) => members.iter().all(|node| self.asks(node, view, heads)),
             Node::Or(members) => members.iter().any(|node| self.asks(node, view, heads)),
             Node::Not(inner) => !self.asks(inner, view, heads),
-            Node::Test(id) | Node::Witness(id) => self
+            Node::Test(id) | Node::Scanned(id) => self
                 .tests
                 .get(id.0 as usize)
                 .is_some_and(|test| self.is_met(test, view, heads)),
@@ -481,15 +501,18 @@ fn stands(text: &str, at: At, value: &str) -> bool {
 }
 
 impl Node {
-    /// Marks the questions of the witness.
-    fn mark(&mut self, witness: &BTreeSet<TestId>) {
+    /// Calls `each` with every question's node and its number.
+    fn each_test(&mut self, each: &mut impl FnMut(&mut Self, TestId)) {
         match self {
             Self::And(members) | Self::Or(members) => {
-                members.iter_mut().for_each(|member| member.mark(witness));
+                members.iter_mut().for_each(|member| member.each_test(each));
             }
-            Self::Not(inner) => inner.mark(witness),
-            Self::Test(id) if witness.contains(id) => *self = Self::Witness(*id),
-            Self::All | Self::None | Self::Test(_) | Self::Witness(_) => {}
+            Self::Not(inner) => inner.each_test(each),
+            Self::Test(id) | Self::Scanned(id) => {
+                let id = *id;
+                each(self, id);
+            }
+            Self::All | Self::None => {}
         }
     }
 }
@@ -596,17 +619,16 @@ impl Build {
             });
         }
         let mut index = GateIndex::default();
-        let mut fields = BTreeSet::new();
+        let mut fields: BTreeMap<FieldId, GatesByValue> = BTreeMap::new();
         for (number, gate) in gates.iter().enumerate() {
             let Some((_, needed)) = needed_values(gate, &shared) else {
                 index.always.push(number);
                 continue;
             };
             for (field, literal) in needed {
-                let id = self.fields.id(&FieldName::new(field));
-                fields.insert(id);
-                let key = (id, query::fold(literal).into());
-                index.by_value.entry(key).or_default().push(number);
+                let by_value = fields.entry(self.fields.id(&FieldName::new(field)));
+                let gates = by_value.or_default().entry(query::fold(literal).into());
+                gates.or_default().push(number);
             }
         }
         index.fields = fields.into_iter().collect();
@@ -616,10 +638,10 @@ impl Build {
 
 impl GateIndex {
     fn candidates(&self, view: &View<'_>, heads: &Heads, candidates: &mut Vec<usize>) {
-        for field in &self.fields {
+        for (field, by_value) in &self.fields {
             for seen in view.values(*field, heads) {
-                let key = (*field, query::fold(&seen.value.to_text()).into());
-                candidates.extend(self.by_value.get(&key).into_iter().flatten());
+                let gates = by_value.get(&*query::fold(&seen.value.to_text()));
+                candidates.extend(gates.into_iter().flatten());
             }
         }
     }
@@ -710,7 +732,7 @@ impl Judge<'_> {
                 }
                 Some(all)
             }
-            Node::Test(id) | Node::Witness(id) => {
+            Node::Test(id) | Node::Scanned(id) => {
                 let place = id.0 as usize;
                 let test = match self.scannable.get(place).and_then(Option::as_ref) {
                     Some(_) => *id,

@@ -1,14 +1,15 @@
 //! Which of some texts stand in an event's values: for each field one pass of one automaton over its values, and one
 //! look-up for each value that must be equal.
 //!
-//! What is found is exact for a text at the start, at the end or anywhere (`Found::Surely`), and a candidate otherwise
-//! (`Found::Maybe`): an equality by its hash, a pattern by its longest text. A question that is not found is answered
-//! with no. Texts are compared folded, as [`query::fold`] has it; questions with texts outside ASCII are not taken.
+//! What is found is exact for an equality and for a text at the start, at the end or anywhere (`Found::Surely`), and a
+//! candidate for a pattern by its longest text (`Found::Maybe`). A question that is not found is answered with no.
+//! Texts are compared folded, as [`query::fold`] has it; patterns with texts outside ASCII are not taken.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use event::Value;
+use hashbrown::HashTable;
 use query::{Condition, Literal, Number, Piece};
 
 use crate::view::{FieldId, Heads, Seen, View};
@@ -87,7 +88,7 @@ fn text_of(pieces: &[Piece]) -> Option<(&str, At)> {
 }
 
 /// A value as equality sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Text(Box<str>),
     Integer(i64),
@@ -125,7 +126,7 @@ fn float_key(number: f64) -> Key {
 }
 
 /// [`Key`] without its text owned.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum KeyRef<'a> {
     Text(&'a str),
     Integer(i64),
@@ -165,20 +166,19 @@ impl ScanBuilder {
         match scannable {
             Scannable::Presence => looks.presence.push(test),
             Scannable::Equal(keys) => {
-                for key in keys {
-                    let tests = looks.equal.entry(looks.hasher.hash_one(key.as_ref()));
-                    let tests: &mut Vec<TestId> = tests.or_default();
-                    if tests.last() != Some(&test) {
-                        tests.push(test);
-                    }
-                    looks.equal_bytes_max = looks.equal_bytes_max.max(key.text_bytes());
-                }
+                keys.iter().for_each(|key| looks.take(key, test));
             }
             Scannable::Text { text, at } => {
                 let texts = self.texts.entry(field).or_default();
                 texts.push((text.clone(), *at, test));
             }
         }
+    }
+
+    /// Whether the values of the field are looked up already, so that one more equality costs nothing.
+    pub(crate) fn looks_up(&self, field: FieldId) -> bool {
+        let looks = self.fields.get(&field);
+        looks.is_some_and(|looks| !looks.equal.is_empty())
     }
 
     /// The scan of all questions taken.
@@ -197,8 +197,7 @@ impl ScanBuilder {
 #[derive(Debug, Default)]
 struct Looks {
     presence: Vec<TestId>,
-    /// By the hash of the value: who is found so is asked in full.
-    equal: HashMap<u64, Vec<TestId>, ahash::RandomState>,
+    equal: HashTable<(Key, Vec<TestId>)>,
     hasher: ahash::RandomState,
     /// The longest text that a value must equal.
     equal_bytes_max: usize,
@@ -305,28 +304,46 @@ impl Scan {
 }
 
 impl Looks {
+    fn take(&mut self, key: &Key, test: TestId) {
+        let hash = |(key, _): &(Key, Vec<TestId>)| self.hasher.hash_one(key.as_ref());
+        let entry = self.equal.entry(
+            self.hasher.hash_one(key.as_ref()),
+            |(own, _)| own == key,
+            hash,
+        );
+        let mut entry = entry.or_insert_with(|| (key.clone(), Vec::new()));
+        let (_, tests) = entry.get_mut();
+        if tests.last() != Some(&test) {
+            tests.push(test);
+        }
+        self.equal_bytes_max = self.equal_bytes_max.max(key.text_bytes());
+    }
+
     fn look_up(
         &self,
         value: Value<'_>,
         folded: &mut String,
         found: &mut impl FnMut(TestId, Found),
     ) {
-        let hash = |key: KeyRef<'_>| self.hasher.hash_one(key);
-        let hash = match value {
+        let mut find = |key: KeyRef<'_>| {
+            let is_it = |(own, _): &(Key, Vec<TestId>)| own.as_ref() == key;
+            let tests = self.equal.find(self.hasher.hash_one(key), is_it);
+            for test in tests.into_iter().flat_map(|(_, tests)| tests) {
+                found(*test, Found::Surely);
+            }
+        };
+        match value {
             // Folding ASCII keeps its length: a longer text equals none.
-            Value::Text(text) if text.len() > self.equal_bytes_max && text.is_ascii() => return,
+            Value::Text(text) if text.len() > self.equal_bytes_max && text.is_ascii() => {}
             Value::Text(text) => {
                 folded.clear();
                 query::fold_into(text, folded);
-                hash(KeyRef::Text(folded))
+                find(KeyRef::Text(folded));
             }
-            Value::Integer(number) => hash(KeyRef::Integer(number)),
-            Value::Float(number) => hash(float_key(number).as_ref()),
-            Value::Bool(_) => hash(KeyRef::Text(&value.to_text())),
-            Value::Address(_) | Value::Date(_) => hash(KeyRef::Other(&value.to_text())),
-        };
-        for test in self.equal.get(&hash).into_iter().flatten() {
-            found(*test, Found::Maybe);
+            Value::Integer(number) => find(KeyRef::Integer(number)),
+            Value::Float(number) => find(float_key(number).as_ref()),
+            Value::Bool(_) => find(KeyRef::Text(&value.to_text())),
+            Value::Address(_) | Value::Date(_) => find(KeyRef::Other(&value.to_text())),
         }
     }
 
