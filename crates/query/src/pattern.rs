@@ -16,6 +16,17 @@ pub enum Piece {
     One,
 }
 
+impl Piece {
+    /// The characters that stand for themselves.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Run | Self::One => None,
+        }
+    }
+}
+
 /// A text with wildcards, compared with a whole value as [`TextKey`] is: whatever the case, diacritics only if written.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -138,6 +149,7 @@ impl Pattern {
         let mut last_run = None;
         loop {
             let fits = match self.marks.get(at) {
+                Some(Mark::Run) if at + 1 == self.marks.len() => return true,
                 Some(Mark::Run) => {
                     last_run = Some((at + 1, rest.clone()));
                     true

@@ -1,5 +1,7 @@
 //! Words of a text: the tokens that words and phrases of a query are compared with, and that the index keeps.
 
+use std::ops::Range;
+
 use unicode_normalization::char::is_combining_mark;
 
 /// A maximal run of letters and digits, marks on a letter counted with it.
@@ -125,6 +127,53 @@ const fn sorts() -> [u8; 256] {
         }
         byte += 1;
     }
+}
+
+/// Where the token stands that the character at that place belongs to; none where it belongs to no token.
+pub(crate) fn token_around(text: &str, at: usize) -> Option<Range<usize>> {
+    let token = token_of_run(text, run_start(text, at))?;
+    token.contains(&at).then_some(token)
+}
+
+/// Where the last token before that place stands, which is not within one.
+pub(crate) fn token_before(text: &str, place: usize) -> Option<Range<usize>> {
+    let mut end = place;
+    loop {
+        let before = text.get(..end)?;
+        let (last, c) = before.char_indices().rfind(|(_, c)| continues_token(*c))?;
+        let start = run_start(text, last);
+        // Marks alone are no token.
+        match token_of_run(text.get(..last + c.len_utf8())?, start) {
+            Some(token) => return Some(token),
+            None => end = start,
+        }
+    }
+}
+
+/// Where the characters begin that belong together with those before that place.
+fn run_start(text: &str, place: usize) -> usize {
+    let before = text.get(..place).unwrap_or_default();
+    let between = before.char_indices().rfind(|(_, c)| !continues_token(*c));
+    between.map_or(0, |(at, c)| at + c.len_utf8())
+}
+
+/// Where the token stands in the run of characters that begins there: marks before its first letter are not of it.
+fn token_of_run(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = Tokens {
+        text,
+        at: start,
+        position: 0,
+    };
+    let mut run = text.get(start..)?.chars();
+    let has_letter = run
+        .by_ref()
+        .take_while(|&c| continues_token(c))
+        .any(char::is_alphanumeric);
+    if !has_letter {
+        return None;
+    }
+    let start = rest.skip_to_letter()?;
+    Some(start..rest.skip_word(start))
 }
 
 /// Whether the character, inside a token, belongs to it.
