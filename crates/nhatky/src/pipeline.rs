@@ -10,8 +10,8 @@ use std::time::Duration;
 use alert::Alerts;
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use detect::{Detector, Mode, Output, Rules, Servers};
-use event::{Clock, DaySeen, Detection, Event, Field, OwnRecord, ParseLevel, Seq};
+use detect::{Detector, Evicted, Mode, Output, Rules, Servers};
+use event::{Clock, DaySeen, Detection, Disposition, Event, Field, OwnRecord, ParseLevel, Seq};
 use index::Index;
 use journal::{Appender, Reader, Tail};
 use registry::{DetectionUpdate, Registry, SourceTracker, StoreError};
@@ -262,6 +262,13 @@ impl ParserThread {
     }
 }
 
+/// Whether what was forgotten is worth an alert. A hint that looks at every pair of addresses forgets each day on a large
+/// network; that stands in what is told of the rule's day.
+fn is_loss(evicted: &Evicted, rules: &Rules) -> bool {
+    let info = rules.info(&evicted.rule);
+    info.is_none_or(|info| info.disposition != Disposition::Signal)
+}
+
 /// Feeds the detector and stores what it gives.
 struct DetectorThread {
     batches: Receiver<Batch>,
@@ -380,7 +387,10 @@ impl DetectorThread {
                     count: update.count,
                     evidence: update.evidence,
                 }),
-                Output::Evicted(evicted) => self.tell(&OwnRecord::Loss(evicted.to_loss())),
+                Output::Evicted(evicted) if is_loss(&evicted, self.detector.rules()) => {
+                    self.tell(&OwnRecord::Loss(evicted.to_loss()));
+                }
+                Output::Evicted(_) => {}
                 Output::Day(day) => days.push(*day),
             }
         }
@@ -438,5 +448,27 @@ impl DetectorThread {
         self.saved_at = self.clock.monotonic();
         self.progress.show_servers(&self.detector);
         self.memory.save(&self.detector, self.clock.now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use detect::Settings;
+    use event::Micros;
+
+    use super::*;
+
+    #[test]
+    fn what_a_hint_forgets_is_no_loss_and_what_an_alert_needs_is_one() {
+        let rules = Rules::load(None, &Settings::default());
+        let forgot = |rule: &str| Evicted {
+            rule: rule.into(),
+            keys: 7,
+            from: Micros(1),
+            to: Micros(2),
+        };
+        assert!(!is_loss(&forgot("beaconing"), &rules));
+        assert!(is_loss(&forgot("login-failures-address"), &rules));
+        assert!(is_loss(&forgot("a rule that is gone"), &rules));
     }
 }
