@@ -116,7 +116,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes detections outside alerts and finished notifications that are older than `before`. Alerts stay.
+    /// Removes detections outside alerts that went on and were stored before `before`, and notifications that were finished
+    /// before. Alerts stay.
     ///
     /// # Errors
     /// When the database fails.

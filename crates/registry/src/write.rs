@@ -89,11 +89,14 @@ impl<'r> Write<'r> {
     }
 
     pub(crate) async fn prune(&mut self, before: Micros) -> Result<PrunedRows, StoreError> {
-        let detections = sqlx::query("DELETE FROM detections WHERE alert IS NULL AND last_at < $1")
-            .bind(before.0)
-            .execute(&mut *self.transaction)
-            .await?
-            .rows_affected();
+        // A device's clock may be behind: what was found in a record that is kept stays, whatever time the record bears.
+        let detections = sqlx::query(
+            "DELETE FROM detections WHERE alert IS NULL AND last_at < $1 AND stored_at < $1",
+        )
+        .bind(before.0)
+        .execute(&mut *self.transaction)
+        .await?
+        .rows_affected();
         let outbox = sqlx::query("DELETE FROM outbox WHERE state <> 'pending' AND done_at < $1")
             .bind(before.0)
             .execute(&mut *self.transaction)

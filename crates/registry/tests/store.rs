@@ -475,7 +475,14 @@ async fn pruning_spares_alerts_and_what_waits() {
         .await
         .unwrap();
     write.commit().await.unwrap();
-    let pruned = registry.prune(Micros(11)).await.unwrap();
+    let stored = site.clock.now();
+    assert!(
+        detection(1).last_at < stored,
+        "as of a device whose clock is behind"
+    );
+    let pruned = registry.prune(stored).await.unwrap();
+    assert_eq!((pruned.detections, pruned.outbox), (0, 0));
+    let pruned = registry.prune(Micros(stored.0 + 1)).await.unwrap();
     assert_eq!((pruned.detections, pruned.outbox), (1, 0));
     assert!(
         registry
