@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tracing::debug;
 
 /// From how much CPU time of a thread on, in nanoseconds, it has which niceness.
-const STEPS: [(u64, i32); 2] = [(6_000_000, 8), (80_000_000, 16)];
+const STEPS: [(u64, i32); 2] = [(40_000_000, 8), (200_000_000, 16)];
 
 thread_local! {
     /// How many of the steps this thread has made.

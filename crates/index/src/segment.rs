@@ -137,7 +137,8 @@ impl Segment {
                 return Err(corrupt("a template is not readable"));
             }
         }
-        Ok(self.literals.get_or_init(|| reading.finish()))
+        let literals = reading.finish();
+        Ok(self.literals.get_or_init(|| literals))
     }
 
     /// How many documents it has.
@@ -249,15 +250,19 @@ impl Segment {
     }
 
     /// Documents with a mark for each column that does not say all of them, ascending.
+    ///
+    /// Read before the lock is taken, as everything that is read once: a search that has given way would hold up quick ones.
     fn odd_marks(&self) -> &[(u32, u64)] {
-        self.odd_marks.get_or_init(|| {
-            let Some(odd) = &self.odd else {
-                return Vec::new();
-            };
+        if let Some(marks) = self.odd_marks.get() {
+            return marks;
+        }
+        let of = |odd: &Values<u64>| -> Vec<(u32, u64)> {
             let marks = |doc| odd.values_for_doc(doc).fold(0, |all, marks| all | marks);
             let docs = (0..self.len()).map(|doc| (doc, marks(doc)));
             docs.filter(|(_, marks)| *marks != 0).collect()
-        })
+        };
+        let marks = self.odd.as_ref().map(of).unwrap_or_default();
+        self.odd_marks.get_or_init(|| marks)
     }
 }
 
