@@ -2,9 +2,10 @@
 //!
 //! Each rule has a *witness*: a set of questions of which one must be answered with yes for it to match, the rarest
 //! there are. Three steps: *gates*, the log sources that the event belongs to, by equalities that they need; *scan*, one
-//! pass over the values that finds what the witnesses of the rules behind open gates ask; *rules*, those whose witness
-//! has spoken, asked in full, each question at most once whoever asks. A rule without a witness (one that only says
-//! what must not be there) is asked at every event of its log source.
+//! pass over the values that finds what the witnesses of the rules behind open gates ask, and every other equality on
+//! the fields that it looks up for them; *rules*, those whose witness has spoken, asked in full, each question at most
+//! once whoever asks. A rule without a witness (one that only says what must not be there) is asked at every event of
+//! its log source.
 //!
 //! Always true: a rule matches exactly when its gate and its clause hold of the event, as `query::matches` has it.
 
