@@ -258,7 +258,7 @@ impl Compiler<'_> {
         Ok(Compiled {
             input: Input::Rules {
                 places,
-                filter,
+                filter: Box::new(filter),
                 listed,
             },
             kind,
@@ -608,7 +608,7 @@ impl Compiler<'_> {
                 let queries = places
                     .iter()
                     .filter_map(|place| self.queries.get(place).cloned());
-                Expr::and([Expr::or(queries), filter.clone()])
+                Expr::and([Expr::or(queries), Expr::clone(filter)])
             }
         }
     }

@@ -252,7 +252,7 @@ pub(crate) enum Input {
     /// What other rules, by their places, have matched or found, further filtered.
     Rules {
         places: Vec<usize>,
-        filter: Expr,
+        filter: Box<Expr>,
         listed: Option<Listed>,
     },
 }

@@ -12,9 +12,9 @@ const EXACT_MAX: usize = 4096;
 /// at most 0.4 % off.
 const FRACTION_BITS: u32 = 7;
 /// Intervals that are kept together.
-const CHUNK: usize = 32;
+const CHUNK: u32 = 32;
 /// What a chunk costs, in bytes, about.
-const CHUNK_BYTES: usize = CHUNK * size_of::<u64>() + 32;
+const CHUNK_BYTES: usize = size_of::<Counts>() + 32;
 
 /// Numbers, and how they are spread. What it says depends on the numbers alone, not on their order or on how they were
 /// split up and put together.
@@ -35,7 +35,9 @@ pub(super) struct Spread {
 
 /// How many numbers lie in each interval: by its number without the last bits the chunk that holds it.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Intervals(BTreeMap<u32, Box<[u64; CHUNK]>>);
+struct Intervals(BTreeMap<u32, Box<Counts>>);
+
+type Counts = [u64; CHUNK as usize];
 
 impl Default for Numbers {
     fn default() -> Self {
@@ -153,12 +155,12 @@ impl Spread {
 
 impl Intervals {
     fn add(&mut self, interval: u32, count: u64, memory: &Memory) -> Result<(), PipeError> {
-        let (chunk, place) = (interval / CHUNK as u32, interval as usize % CHUNK);
+        let (chunk, place) = (interval / CHUNK, (interval % CHUNK) as usize);
         let counts = match self.0.entry(chunk) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(vacant) => {
                 memory.take(CHUNK_BYTES)?;
-                vacant.insert(Box::new([0; CHUNK]))
+                vacant.insert(Box::new([0; CHUNK as usize]))
             }
         };
         if let Some(known) = counts.get_mut(place) {
@@ -170,9 +172,8 @@ impl Intervals {
     /// Those that hold numbers, ascending.
     fn all(&self) -> impl DoubleEndedIterator<Item = (u32, u64)> {
         let chunks = self.0.iter().flat_map(|(chunk, counts)| {
-            let first = chunk * CHUNK as u32;
-            let places = counts.iter().enumerate();
-            places.map(move |(place, count)| (first + place as u32, *count))
+            let first = chunk * CHUNK;
+            (first..first + CHUNK).zip(counts.iter().copied())
         });
         chunks.filter(|(_, count)| *count > 0)
     }
