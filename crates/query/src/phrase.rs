@@ -14,7 +14,7 @@ pub struct Phrase {
     source: Source,
     words: Box<[Word]>,
     addresses: Box<[Box<str>]>,
-    /// Where a text in ASCII is looked at; none where no word has letters in ASCII.
+    /// Where a text is looked at; none where no word has letters in ASCII.
     landmark: Option<Landmark>,
 }
 

@@ -159,21 +159,13 @@ fn run_start(text: &str, place: usize) -> usize {
 
 /// Where the token stands in the run of characters that begins there: marks before its first letter are not of it.
 fn token_of_run(text: &str, start: usize) -> Option<Range<usize>> {
-    let rest = Tokens {
-        text,
-        at: start,
-        position: 0,
-    };
-    let mut run = text.get(start..)?.chars();
-    let has_letter = run
-        .by_ref()
-        .take_while(|&c| continues_token(c))
-        .any(char::is_alphanumeric);
-    if !has_letter {
-        return None;
-    }
-    let start = rest.skip_to_letter()?;
-    Some(start..rest.skip_word(start))
+    let run = text.get(start..)?.char_indices();
+    let (marks, _) = run
+        .take_while(|(_, c)| continues_token(*c))
+        .find(|(_, c)| c.is_alphanumeric())?;
+    let start = start + marks;
+    let end = tokens(text).skip_word(start);
+    Some(start..end)
 }
 
 /// Whether the character, inside a token, belongs to it.
