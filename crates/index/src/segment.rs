@@ -1,6 +1,7 @@
 //! A segment: a run of consecutive Seqs, written once, opened for searching.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::io;
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
@@ -124,21 +125,19 @@ impl Segment {
 
     /// The words of its templates, read at their first use.
     pub(crate) fn literals(&self) -> tantivy::Result<&LiteralPlaces> {
-        if let Some(literals) = self.literals.get() {
-            return Ok(literals);
-        }
-        let mut reading = Reading::default();
-        let mut buffer = [0; 4];
-        let prefix = SKELETON.encode_utf8(&mut buffer).as_bytes();
-        let mut terms = self.terms.terms().range().ge(prefix).into_stream()?;
-        while terms.advance() && terms.key().starts_with(prefix) {
-            let is_read = std::str::from_utf8(terms.key()).is_ok_and(|term| reading.add(term));
-            if !is_read {
-                return Err(corrupt("a template is not readable"));
+        read_once(&self.literals, || {
+            let mut reading = Reading::default();
+            let mut buffer = [0; 4];
+            let prefix = SKELETON.encode_utf8(&mut buffer).as_bytes();
+            let mut terms = self.terms.terms().range().ge(prefix).into_stream()?;
+            while terms.advance() && terms.key().starts_with(prefix) {
+                let is_read = std::str::from_utf8(terms.key()).is_ok_and(|term| reading.add(term));
+                if !is_read {
+                    return Err(corrupt("a template is not readable"));
+                }
             }
-        }
-        let literals = reading.finish();
-        Ok(self.literals.get_or_init(|| literals))
+            Ok(reading.finish())
+        })
     }
 
     /// How many documents it has.
@@ -186,11 +185,7 @@ impl Segment {
             .columns
             .get(usize::from(column.number))
             .expect("a slot for each column of the layout");
-        if let Some(values) = slot.get() {
-            return Ok(values);
-        }
-        let values = self.open_column(column)?;
-        Ok(slot.get_or_init(|| values))
+        read_once(slot, || self.open_column(column))
     }
 
     fn open_column(&self, column: Column) -> tantivy::Result<ColumnValues> {
@@ -212,18 +207,17 @@ impl Segment {
             .numbered
             .get(usize::from(column.number))
             .expect("a slot for each column of the layout");
-        if let Some(numbered) = slot.get() {
-            return Ok(numbered.as_ref());
-        }
-        let kind = match column.kind {
-            FieldKind::Keyword | FieldKind::Text => ColumnType::Str,
-            FieldKind::Number | FieldKind::Date => ColumnType::I64,
-            FieldKind::Address => ColumnType::IpAddr,
-        };
-        let fast = self.reader.fast_fields();
-        let handle = fast.dynamic_column_handle(column.field.name(), kind)?;
-        let numbered = Numbered::open(handle, column, self.column(column)?)?;
-        Ok(slot.get_or_init(|| numbered).as_ref())
+        let numbered: tantivy::Result<_> = read_once(slot, || {
+            let kind = match column.kind {
+                FieldKind::Keyword | FieldKind::Text => ColumnType::Str,
+                FieldKind::Number | FieldKind::Date => ColumnType::I64,
+                FieldKind::Address => ColumnType::IpAddr,
+            };
+            let fast = self.reader.fast_fields();
+            let handle = fast.dynamic_column_handle(column.field.name(), kind)?;
+            Ok(Numbered::open(handle, column, self.column(column)?)?)
+        });
+        Ok(numbered?.as_ref())
     }
 
     /// The events of those documents of which one of the columns does not say all, ascending.
@@ -250,20 +244,27 @@ impl Segment {
     }
 
     /// Documents with a mark for each column that does not say all of them, ascending.
-    ///
-    /// Read before the lock is taken, as everything that is read once: a search that has given way would hold up quick ones.
     fn odd_marks(&self) -> &[(u32, u64)] {
-        if let Some(marks) = self.odd_marks.get() {
-            return marks;
-        }
-        let of = |odd: &Values<u64>| -> Vec<(u32, u64)> {
-            let marks = |doc| odd.values_for_doc(doc).fold(0, |all, marks| all | marks);
-            let docs = (0..self.len()).map(|doc| (doc, marks(doc)));
-            docs.filter(|(_, marks)| *marks != 0).collect()
-        };
-        let marks = self.odd.as_ref().map(of).unwrap_or_default();
-        self.odd_marks.get_or_init(|| marks)
+        let Ok(marks) = read_once(&self.odd_marks, || {
+            let of = |odd: &Values<u64>| -> Vec<(u32, u64)> {
+                let marks = |doc| odd.values_for_doc(doc).fold(0, |all, marks| all | marks);
+                let docs = (0..self.len()).map(|doc| (doc, marks(doc)));
+                docs.filter(|(_, marks)| *marks != 0).collect()
+            };
+            Ok::<_, Infallible>(self.odd.as_ref().map(of).unwrap_or_default())
+        });
+        marks
     }
+}
+
+/// What is in the slot, read at its first use: before the slot's lock is taken, under which a search that has given way
+/// would hold up quick ones.
+fn read_once<T, E>(slot: &OnceLock<T>, read: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    if let Some(known) = slot.get() {
+        return Ok(known);
+    }
+    let value = read()?;
+    Ok(slot.get_or_init(|| value))
 }
 
 fn corrupt(what: &str) -> tantivy::TantivyError {
