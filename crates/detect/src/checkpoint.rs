@@ -14,6 +14,7 @@ use crate::absence::{Gaps, Talker};
 use crate::audit::{Name, Open};
 use crate::codec::{Reader, Writer};
 use crate::detector::{Counters, Detector, Memory, Mode};
+use crate::output::Evicted;
 use crate::progress::Progress;
 use crate::rate::{Pace, Window};
 use crate::regular::{Beat, Pulse};
@@ -115,6 +116,11 @@ impl Detector {
             self.write_audit(body, open);
         }
         self.write_today(body);
+        body.list(&self.evicted, |body, evicted| {
+            body.slice(evicted.rule.as_bytes());
+            body.u64(evicted.keys);
+            body.i64(evicted.from.0);
+        });
     }
 
     fn write_today(&self, body: &mut Writer) {
@@ -255,7 +261,7 @@ impl Detector {
         let untold = body.list(|body| Some((body.slice()?, body.slice()?.to_vec())))?;
         let known = |(id, key)| Some((places.get(id)?.0, key));
         self.untold = untold.into_iter().filter_map(known).collect();
-        // Checkpoints of before there was this part end here.
+        // Older checkpoints end here, or after any of the parts that follow.
         let audited = if body.is_empty() { 0 } else { body.u32()? };
         for _ in 0..audited {
             let name = Name {
@@ -277,6 +283,18 @@ impl Detector {
         }
         if !body.is_empty() {
             self.read_today(body, &places)?;
+        }
+        if !body.is_empty() {
+            let evicted = body.list(|body| Some((body.slice()?, body.u64()?, body.micros()?)))?;
+            // What a rule that is gone has forgotten was forgotten all the same.
+            for (rule, keys, from) in evicted {
+                self.evicted.push(Evicted {
+                    rule: std::str::from_utf8(rule).ok()?.into(),
+                    keys,
+                    from,
+                    to: from,
+                });
+            }
         }
         Some(fresh.into_values().collect())
     }
@@ -344,7 +362,7 @@ fn read_store<E: Kept + Default>(
         let (key, touched_at) = (body.slice()?, body.micros()?);
         let entry = read(body)?;
         if let Some(store) = &mut store {
-            store.touch(key, touched_at, |place| *place = entry);
+            store.take_over(key, touched_at, entry);
         }
     }
     Some(())

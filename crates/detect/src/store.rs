@@ -94,6 +94,16 @@ impl<E: Kept + Default> Store<E> {
         change: impl FnOnce(&mut E) -> R,
     ) -> (R, u64) {
         self.drop_dead(now, 2);
+        self.keep(key, now, change)
+    }
+
+    /// Takes over an entry from a checkpoint, entries being given in the order of [`Self::iter`]. What was dead there and
+    /// not yet dropped is so here, too: whatever is remembered goes on as it would have.
+    pub(crate) fn take_over(&mut self, key: &[u8], touched_at: Micros, entry: E) {
+        self.keep(key, touched_at, |place| *place = entry);
+    }
+
+    fn keep<R>(&mut self, key: &[u8], now: Micros, change: impl FnOnce(&mut E) -> R) -> (R, u64) {
         let place = match self.by_key.get(key) {
             Some(&place) => {
                 self.unlink(place);

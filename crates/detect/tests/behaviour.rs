@@ -705,6 +705,37 @@ fn memory_is_bounded_and_what_had_to_go_is_told() {
 }
 
 #[test]
+fn what_was_forgotten_before_a_restart_is_told_after_it() {
+    let settings = Settings {
+        state_bytes_max: 1 << 20,
+        ..Settings::default()
+    };
+    let rules = rules_with(&settings);
+    let mut detector = Detector::new(Arc::clone(&rules), Mode::Live);
+    let mut found = Vec::new();
+    for number in 0..5_000 {
+        let mut event = event(number, 1_791_943_200, &login(0, false));
+        event.set(Field::USER_NAME, format!("user{number}").as_str());
+        detector.observe(&event, &mut found);
+    }
+    let forgotten = |outputs: &[Output]| -> u64 {
+        let keys = outputs.iter().map(|output| match output {
+            Output::Evicted(evicted) => evicted.keys,
+            _ => 0,
+        });
+        keys.sum()
+    };
+    assert_eq!(forgotten(&found), 0);
+    let restored = Detector::restore(&detector.checkpoint(), rules, Mode::Live).unwrap();
+    let mut after = restored.detector;
+    let (mut told, mut expected) = (Vec::new(), Vec::new());
+    after.tell(&mut told);
+    detector.tell(&mut expected);
+    assert!(forgotten(&expected) > 1_000);
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn settings_change_numbers_and_are_part_of_the_version() {
     let own = RuleSettings {
         threshold: Some(2),
