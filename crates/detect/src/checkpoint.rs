@@ -14,6 +14,7 @@ use crate::absence::{Gaps, Talker};
 use crate::audit::{Name, Open};
 use crate::codec::{Reader, Writer};
 use crate::detector::{Counters, Detector, Memory, Mode};
+use crate::folded::{self, Folded};
 use crate::output::Evicted;
 use crate::progress::Progress;
 use crate::rate::{Pace, Window};
@@ -25,7 +26,7 @@ use crate::today::{NeedSeen, Today};
 use crate::usual::{Season, Usual};
 
 const MAGIC: &[u8; 8] = b"NKDETECT";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEAD_BYTES: usize = 8 + 2 + 8;
 const CHECKSUM_BYTES: usize = 32;
 
@@ -261,9 +262,7 @@ impl Detector {
         let untold = body.list(|body| Some((body.slice()?, body.slice()?.to_vec())))?;
         let known = |(id, key)| Some((places.get(id)?.0, key));
         self.untold = untold.into_iter().filter_map(known).collect();
-        // Older checkpoints end here, or after any of the parts that follow.
-        let audited = if body.is_empty() { 0 } else { body.u32()? };
-        for _ in 0..audited {
+        for _ in 0..body.u32()? {
             let name = Name {
                 host: std::str::from_utf8(body.slice()?).ok()?.into(),
                 serial: body.i64()?,
@@ -281,20 +280,16 @@ impl Detector {
                     .collect(),
             });
         }
-        if !body.is_empty() {
-            self.read_today(body, &places)?;
-        }
-        if !body.is_empty() {
-            let evicted = body.list(|body| Some((body.slice()?, body.u64()?, body.micros()?)))?;
-            // What a rule that is gone has forgotten was forgotten all the same.
-            for (rule, keys, from) in evicted {
-                self.evicted.push(Evicted {
-                    rule: std::str::from_utf8(rule).ok()?.into(),
-                    keys,
-                    from,
-                    to: from,
-                });
-            }
+        self.read_today(body, &places)?;
+        let evicted = body.list(|body| Some((body.slice()?, body.u64()?, body.micros()?)))?;
+        // What a rule that is gone has forgotten was forgotten all the same.
+        for (rule, keys, from) in evicted {
+            self.evicted.push(Evicted {
+                rule: std::str::from_utf8(rule).ok()?.into(),
+                keys,
+                from,
+                to: from,
+            });
         }
         Some(fresh.into_values().collect())
     }
@@ -412,15 +407,38 @@ fn read_memory(body: &mut Reader<'_>, memory: Option<&mut Memory>) -> Option<()>
 }
 
 fn write_progress(body: &mut Writer, progress: &Progress) {
-    let (hits, chains, episode) = progress.parts();
+    let (hits, folded, chains, episode) = progress.parts();
     body.list(hits, Writer::hit);
+    body.option(folded, |body, folded| {
+        body.list(folded.spans(), |body, span| {
+            let folded::Span {
+                at,
+                seq,
+                sum,
+                count,
+            } = span;
+            body.i64(at.0);
+            body.u64(seq.0);
+            body.u64(*sum);
+            body.u64(*count);
+        });
+    });
     body.list(chains, Writer::chain);
     body.option(episode, Writer::episode);
 }
 
 fn read_progress(body: &mut Reader<'_>) -> Option<Progress> {
+    let span = |body: &mut Reader<'_>| {
+        Some(folded::Span {
+            at: body.micros()?,
+            seq: body.seq()?,
+            sum: body.u64()?,
+            count: body.u64()?,
+        })
+    };
     Some(Progress::from_parts(
         body.list(Reader::hit)?,
+        body.option(|body| body.list(span))?.map(Folded::from_spans),
         body.list(Reader::chain)?,
         body.option(Reader::episode)?,
     ))

@@ -61,6 +61,7 @@ mod detector;
 mod episode;
 mod exception;
 mod field_map;
+mod folded;
 mod indicator_list;
 mod key;
 mod load;

@@ -2,6 +2,7 @@
 
 use query::Number;
 
+use crate::folded::Folded;
 use crate::progress::Hit;
 use crate::rule_file::Threshold;
 
@@ -18,8 +19,10 @@ pub(crate) enum Measure {
     Percentile(f64),
 }
 
-/// Of numbers, so many events of a key are looked at, the latest: a sum over more is that of these.
-const NUMBERS_MAX: usize = 4_096;
+/// Of a percentile so many events of a key are looked at, the latest; each of them is sorted in at every event.
+const SORTED_MAX: usize = 1_024;
+/// Bounds of a count or of distinct values beyond this are taken for this.
+const COUNT_MAX: usize = 4_096;
 
 impl Measure {
     /// Whether it works with the values as numbers.
@@ -27,32 +30,43 @@ impl Measure {
         !matches!(self, Self::Count | Self::Distinct)
     }
 
+    /// Whether older numbers may be added up, their count beside them.
+    pub(crate) fn is_of_sums(self) -> bool {
+        matches!(self, Self::Sum | Self::Average)
+    }
+
     /// How many events must be remembered to tell whether the number lies within the bounds.
     pub(crate) fn hits_max(self, bounds: &Bounds) -> usize {
-        if self.is_of_numbers() {
-            return NUMBERS_MAX;
+        match self {
+            Self::Sum | Self::Average => return usize::MAX,
+            Self::Percentile(_) => return SORTED_MAX,
+            Self::Count | Self::Distinct => {}
         }
         let largest = bounds.0.iter().map(|(_, number)| number.ceil());
         // One more than the largest number tells that it is passed.
-        let largest = largest.fold(0.0, f64::max).clamp(0.0, NUMBERS_MAX as f64);
+        let largest = largest.fold(0.0, f64::max).clamp(0.0, COUNT_MAX as f64);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "from 0 to NUMBERS_MAX"
+            reason = "from 0 to COUNT_MAX"
         )]
         let largest = largest as usize;
         largest + 1
     }
 
-    /// The number; `None` where there is none.
-    pub(crate) fn of(self, hits: &[Hit]) -> Option<f64> {
+    /// The number worked out of these hits, and of what was folded before them; `None` where there is none.
+    pub(crate) fn of(self, hits: &[Hit], folded: Option<&Folded>) -> Option<f64> {
         let numbers = || hits.iter().map(|hit| f64::from_bits(hit.tag));
+        let sum = || folded.map_or(0.0, Folded::sum) + numbers().sum::<f64>();
         match self {
             // Distinct values are remembered once.
             Self::Count | Self::Distinct => Some(hits.len() as f64),
-            Self::Sum => Some(numbers().sum()),
+            Self::Sum => Some(sum()),
             Self::Average if hits.is_empty() => None,
-            Self::Average => Some(numbers().sum::<f64>() / hits.len() as f64),
+            Self::Average => {
+                let count = hits.len() as u64 + folded.map_or(0, Folded::count);
+                Some(sum() / count as f64)
+            }
             Self::Percentile(percent) => percentile(numbers().collect(), percent),
         }
     }
@@ -171,7 +185,7 @@ mod tests {
     #[test]
     fn a_number_is_worked_out_of_the_values() {
         let check = |measure: Measure, numbers: &[f64], expected: Option<f64>| {
-            let found = measure.of(&hits(numbers));
+            let found = measure.of(&hits(numbers), None);
             let near = match (found, expected) {
                 (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
                 (found, expected) => found.is_none() && expected.is_none(),

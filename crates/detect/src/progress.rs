@@ -3,6 +3,7 @@
 use event::{Micros, Seq};
 
 use crate::episode::{Episode, Fired};
+use crate::folded::Folded;
 use crate::measure::{Bounds, Measure};
 use crate::sigma_condition::Condition;
 use crate::store::{Kept, list_bytes};
@@ -12,6 +13,8 @@ use crate::store::{Kept, list_bytes};
 pub(crate) struct Progress {
     /// Counts and distinct values: the latest hits, by time, no more than the threshold.
     hits: Vec<Hit>,
+    /// Sums and averages: the numbers of before these hits.
+    folded: Option<Box<Folded>>,
     /// Sequences: for each step that was reached, the latest way there.
     chains: Vec<Chain>,
     pub(crate) episode: Option<Box<Episode>>,
@@ -45,6 +48,8 @@ pub(crate) struct StepTaken {
     pub(crate) seqs: Vec<Seq>,
 }
 
+/// Of a sum's hits so many are kept one by one; the older half is folded where there are more.
+const UNFOLDED_MAX: usize = 256;
 /// A sequence's evidence keeps this many Seqs of each step.
 const STEP_SEQS_MAX: usize = 10;
 
@@ -112,8 +117,24 @@ impl Progress {
             self.hits.retain(|other| other.tag != hit.tag);
         }
         self.remember(hit, measure.hits_max(bounds), window_us);
-        let number = measure.of(&self.hits)?;
+        if measure.is_of_sums() {
+            self.fold(window_us);
+        }
+        let number = measure.of(&self.hits, self.folded.as_deref())?;
         bounds.hold(number).then(|| self.all_hits())
+    }
+
+    /// Folds the older half of the hits where there are many, and forgets what is folded and too old.
+    fn fold(&mut self, window_us: i64) {
+        if self.hits.len() > UNFOLDED_MAX {
+            let folded = self.folded.get_or_insert_default();
+            for hit in self.hits.drain(..UNFOLDED_MAX / 2) {
+                folded.add(hit, window_us);
+            }
+        }
+        if let (Some(folded), Some(last)) = (&mut self.folded, self.hits.last()) {
+            folded.forget_before(last.at, window_us);
+        }
     }
 
     /// Keeps a hit, and of those before it the latest that lie within a window of the last.
@@ -130,11 +151,15 @@ impl Progress {
 
     fn all_hits(&self) -> Fired {
         let at = |hit: Option<&Hit>| hit.map_or(Micros(0), |hit| hit.at);
+        let folded = self.folded.as_deref();
+        let before = folded.into_iter().flat_map(Folded::seqs);
         Fired {
-            first_at: at(self.hits.first()),
+            first_at: folded
+                .and_then(Folded::first_at)
+                .unwrap_or(at(self.hits.first())),
             last_at: at(self.hits.last()),
-            count: self.hits.len() as u64,
-            seqs: self.hits.iter().map(|hit| hit.seq).collect(),
+            count: self.hits.len() as u64 + folded.map_or(0, Folded::count),
+            seqs: before.chain(self.hits.iter().map(|hit| hit.seq)).collect(),
         }
     }
 
@@ -203,14 +228,21 @@ impl Progress {
     }
 
     /// The parts, for a checkpoint.
-    pub(crate) fn parts(&self) -> (&[Hit], &[Chain], Option<&Episode>) {
-        (&self.hits, &self.chains, self.episode.as_deref())
+    pub(crate) fn parts(&self) -> (&[Hit], Option<&Folded>, &[Chain], Option<&Episode>) {
+        let (folded, episode) = (self.folded.as_deref(), self.episode.as_deref());
+        (&self.hits, folded, &self.chains, episode)
     }
 
     /// The same again, from a checkpoint.
-    pub(crate) fn from_parts(hits: Vec<Hit>, chains: Vec<Chain>, episode: Option<Episode>) -> Self {
+    pub(crate) fn from_parts(
+        hits: Vec<Hit>,
+        folded: Option<Folded>,
+        chains: Vec<Chain>,
+        episode: Option<Episode>,
+    ) -> Self {
         Self {
             hits,
+            folded: folded.map(Box::new),
             chains,
             episode: episode.map(Box::new),
         }
@@ -225,13 +257,15 @@ impl Kept for Progress {
             .map(|chain| size_of::<Chain>() + list_bytes::<Seq>(chain.seqs.len()))
             .sum();
         let episode = self.episode.as_deref().map_or(0, Episode::heap_bytes);
-        list_bytes::<Hit>(self.hits.len()) + chains + episode
+        let folded = self.folded.as_deref().map_or(0, Folded::heap_bytes);
+        list_bytes::<Hit>(self.hits.len()) + folded + chains + episode
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule_file::Threshold;
     use proptest::prelude::*;
 
     fn hit(at: i64, tag: u64) -> Hit {
@@ -321,6 +355,27 @@ mod tests {
                 if fired {
                     seen.clear();
                 }
+            }
+        }
+
+        #[test]
+        fn a_sum_is_that_of_all_numbers_within_the_window_and_at_most_a_thousandth_more(
+            gaps in prop::collection::vec(0i64..2_000, 1..3_000), window in 1i64..1_000_000,
+        ) {
+            let bounds = Bounds::of(&Threshold { gte: Some(0.0), ..Threshold::default() }).unwrap();
+            let mut progress = Progress::default();
+            let mut seen: Vec<i64> = Vec::new();
+            let mut now = 0;
+            for gap in gaps {
+                now += gap;
+                seen.push(now);
+                let fired = progress.measure(hit(now, 1f64.to_bits()), Measure::Sum, &bounds, window).unwrap();
+                let within = |window: i64| seen.iter().filter(|at| now - **at <= window).count() as u64;
+                prop_assert!((within(window)..=within(window + (window + 999) / 1_000)).contains(&fired.count));
+                let sum = Measure::Sum.of(&progress.hits, progress.folded.as_deref()).unwrap();
+                prop_assert!((sum - fired.count as f64).abs() < 1e-6);
+                prop_assert!(progress.hits.len() <= UNFOLDED_MAX);
+                prop_assert!(progress.folded.as_ref().is_none_or(|folded| folded.spans().len() <= 1_002));
             }
         }
 

@@ -705,6 +705,42 @@ fn memory_is_bounded_and_what_had_to_go_is_told() {
 }
 
 #[test]
+fn a_sum_counts_every_one_of_many_small_numbers_before_and_after_a_restart() {
+    const SUM: &str = "
+title: A log-in
+name: any
+logsource: {product: nhatky, category: login}
+detection: {n: {nhatky.class: login}, condition: n}
+nhatky: {base: true}
+---
+title: Sum
+name: sum
+correlation: {type: value_sum, rules: any, group-by: user.name, timespan: 1h, condition: {field: event.code, gte: 10000}}
+";
+    let rules = Rules::from_texts(&[("rules.yml", SUM)], &Settings::default());
+    assert_eq!(rules.problems(), []);
+    let rules = Arc::new(rules);
+    let mut detector = Detector::new(Arc::clone(&rules), Mode::Live);
+    let mut found = Vec::new();
+    for number in 0..12_000_usize {
+        if number % 1_000 == 999 {
+            let restored =
+                Detector::restore(&detector.checkpoint(), Arc::clone(&rules), Mode::Live);
+            detector = restored.unwrap().detector;
+        }
+        let mut event = event(number, 1_791_943_200 + number as i64 / 10, &login(0, true));
+        event.set(Field::EVENT_CODE, "1");
+        detector.observe(&event, &mut found);
+        assert_eq!(
+            fired(&found, "sum"),
+            usize::from(number + 1 >= 10_000),
+            "{number}"
+        );
+    }
+    assert_eq!(detections(&found)[0].count, 10_000);
+}
+
+#[test]
 fn what_was_forgotten_before_a_restart_is_told_after_it() {
     let settings = Settings {
         state_bytes_max: 1 << 20,
