@@ -24,7 +24,7 @@ pub struct HistogramRequest {
 }
 
 /// By what counts over time are split.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// The field.
     pub field: FieldName,

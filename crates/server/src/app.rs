@@ -89,8 +89,13 @@ impl App {
         }
     }
 
-    /// Puts on record that somebody looked at something.
+    /// Puts on record that somebody does something or takes something away; see [`Recorder::record`].
     pub(crate) async fn record(&self, by: &Actor, action: &str, object: String) {
         self.recorder.record(by, action, object).await;
+    }
+
+    /// Puts on record that somebody looks at something; see [`Recorder::note`].
+    pub(crate) async fn note(&self, by: &Actor, action: &str, object: String) {
+        self.recorder.note(by, action, object).await;
     }
 }

@@ -25,6 +25,7 @@
 //! budget.
 
 mod access;
+mod alike;
 mod api;
 mod app;
 mod backtest;

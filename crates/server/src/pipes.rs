@@ -11,7 +11,7 @@ use query::{Expr, FieldName, Flow, PipeError, PipeRun, Pipeline, Stage, Stats, T
 use crate::question::Question;
 
 /// A table, and how much was looked at for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Piped {
     /// Or why there is none.
     pub(crate) table: Result<Table, PipeError>,

@@ -31,7 +31,7 @@ pub struct ProblemBody {
 }
 
 /// A request that is not carried out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
     kind: &'static str,

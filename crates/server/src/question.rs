@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// A query and a span of time, understood.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Question {
     pub(crate) expr: Expr,
     pub(crate) from: Option<Micros>,

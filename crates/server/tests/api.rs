@@ -17,6 +17,8 @@ mod investigation;
 mod node;
 #[path = "api/people.rs"]
 mod people;
+#[path = "api/recording.rs"]
+mod recording;
 #[path = "api/rule_days.rs"]
 mod rule_days;
 #[path = "api/rule_preview.rs"]

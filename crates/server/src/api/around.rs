@@ -175,7 +175,7 @@ pub(crate) async fn around(
             ..Scope::new(expr)
         })
     });
-    let (found, ()) = tokio::join!(looking, app.record(&actor, "show-around", described));
+    let (found, ()) = tokio::join!(looking, app.note(&actor, "show-around", described));
     let found = found?.ok_or_else(|| {
         Problem::not_found(format!("there is no event {seq}, or it is no longer kept"))
     });

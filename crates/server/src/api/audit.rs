@@ -42,6 +42,7 @@ pub(crate) async fn audit(
         OwnRecord::Audit(audit) => Some(AuditReply { seq, audit }),
         _ => None,
     };
+    app.recorder.settled().await;
     own_records::list(&app, &actor, &params, own_records::audits, read)
         .await
         .map(Json)

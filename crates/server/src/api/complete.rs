@@ -104,7 +104,7 @@ pub(crate) async fn complete(
     let items = if asks_for_values {
         // Names of fields tell nothing of what was received; values do.
         let described = super::described(Some(q), params.from.as_deref(), params.to.as_deref());
-        let recorded = app.record(&actor, "search-complete", described);
+        let recorded = app.note(&actor, "search-complete", described);
         let (items, ()) = tokio::join!(looking, recorded);
         items?
     } else {

@@ -197,7 +197,7 @@ pub(crate) async fn entity(
         entity_history::gather(&index, &asked, &deadline, &cancel, interval, step)
     });
     let described = format!("{entity}{}", super::described(None, from, to));
-    let (found, ()) = tokio::join!(gathering, app.record(&actor, "show-entity", described));
+    let (found, ()) = tokio::join!(gathering, app.note(&actor, "show-entity", described));
     let found = found?;
     let detections = DetectionFilter {
         entity: Some(entity.clone()),

@@ -31,7 +31,7 @@ pub(crate) async fn event(
         let found = events.events(&[Seq(seq)], Depth::Full);
         found.map_err(index::SearchError::Source)
     });
-    let (found, ()) = tokio::join!(reading, app.record(&actor, "show-event", seq.to_string()));
+    let (found, ()) = tokio::join!(reading, app.note(&actor, "show-event", seq.to_string()));
     let event = found?.pop();
     event.map(Json).ok_or_else(|| {
         Problem::not_found(format!("there is no event {seq}, or it is no longer kept"))

@@ -274,7 +274,7 @@ async fn answer(
             running,
         })
     });
-    let recorded = app.record(actor, "search-explain", described);
+    let recorded = app.note(actor, "search-explain", described);
     let (explained, ()) = tokio::join!(explaining, recorded);
     let mut reply = reply(explained?, query, stages, warnings);
     reply.text = explain_text::of(&reply);

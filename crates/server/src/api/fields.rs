@@ -161,7 +161,7 @@ pub(crate) async fn stats(
         Ok((top, stats))
     });
     let described = format!("{name}: {}", super::described(q, from, to));
-    let (found, ()) = tokio::join!(counting, app.record(&actor, "search-field", described));
+    let (found, ()) = tokio::join!(counting, app.note(&actor, "search-field", described));
     let (top, stats) = found?;
     let (total, took) = (top.total, top.took + stats.took);
     let tables = stats.tables.map_err(Problem::from)?;

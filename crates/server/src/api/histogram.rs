@@ -144,14 +144,17 @@ pub(crate) async fn histogram(
     );
     let index = Arc::clone(&app.parts.index);
     let interval = Duration::from_secs(interval_s.unsigned_abs());
-    let counting = app.searches.run(&actor.name, move |budget, cancel| {
-        index.histogram(&HistogramRequest {
-            scope: question.scope(budget, cancel),
-            step: spans(interval, offset_seconds),
-            split,
-        })
-    });
-    let (found, ()) = tokio::join!(counting, app.record(&actor, "search-histogram", described));
+    let same = (question.clone(), interval, offset_seconds, split.clone());
+    let counting = app
+        .searches
+        .run_once(&actor.name, same, move |budget, cancel| {
+            index.histogram(&HistogramRequest {
+                scope: question.scope(budget, cancel),
+                step: spans(interval, offset_seconds),
+                split,
+            })
+        });
+    let (found, ()) = tokio::join!(counting, app.note(&actor, "search-histogram", described));
     let found = found?;
     let filled = |found: &[Bucket]| buckets(found, (from, to), interval, offset_seconds);
     let (buckets, beyond) = filled(&found.buckets);

@@ -67,7 +67,7 @@ enum Count {
 }
 
 /// A page of events.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct SearchReply {
     /// The events, newest first: flat documents with dotted keys.
     #[schema(value_type = Vec<Object>)]
@@ -124,7 +124,7 @@ pub(crate) struct TableReply {
 }
 
 /// What a search looked at.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct CoveredReply {
     /// The last event that it could see.
     #[schema(value_type = u64)]
@@ -208,7 +208,7 @@ pub(crate) async fn stream(
         return Err(Problem::field("q", detail));
     }
     let asked = params.asked(&question)?;
-    app.record(&actor, "search", described(&params)).await;
+    app.note(&actor, "search", described(&params)).await;
     let (index, losses) = (Arc::clone(&app.parts.index), Arc::clone(&app.losses));
     let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
     let listening = app.clone();
@@ -268,20 +268,23 @@ async fn answer(
     }
     let asked = params.asked(&question)?;
     let (index, losses) = (Arc::clone(&app.parts.index), Arc::clone(&app.losses));
-    let searching = app.searches.run(&actor.name, move |budget, cancel| {
-        let mut hits = Vec::new();
-        let mut on_hits = |found| hits.extend(found);
-        let reply = asked.search(&index, &losses, question, budget, &cancel, &mut on_hits)?;
-        Ok(SearchReply { hits, ..reply })
-    });
-    let (found, ()) = tokio::join!(searching, app.record(actor, "search", described(&params)));
+    let same = (question.clone(), asked.clone());
+    let searching = app
+        .searches
+        .run_once(&actor.name, same, move |budget, cancel| {
+            let mut hits = Vec::new();
+            let mut on_hits = |found| hits.extend(found);
+            let reply = asked.search(&index, &losses, question, budget, &cancel, &mut on_hits)?;
+            Ok(SearchReply { hits, ..reply })
+        });
+    let (found, ()) = tokio::join!(searching, app.note(actor, "search", described(&params)));
     let found = found?;
     params.note(app, actor, &found);
     Ok(Json(SearchAnswer::Events(found)))
 }
 
 /// What is asked for beside the question itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Asked {
     limit: usize,
     cursor: Option<Cursor>,
@@ -391,19 +394,22 @@ async fn table(
     let warnings = question.warnings.clone();
     let span = (question.from, question.to);
     let (index, losses) = (Arc::clone(&app.parts.index), Arc::clone(&app.losses));
-    let running = app.searches.run(&actor.name, move |budget, cancel| {
-        let piped = pipes::run(
-            &index,
-            question,
-            &pipeline,
-            limit,
-            budget.clone(),
-            cancel.clone(),
-        )?;
-        let losses = losses.count(span, budget, cancel)?;
-        Ok((piped, losses))
-    });
-    let (ran, ()) = tokio::join!(running, app.record(actor, "search", described(params)));
+    let same = (question.clone(), pipeline.clone(), limit);
+    let running = app
+        .searches
+        .run_once(&actor.name, same, move |budget, cancel| {
+            let piped = pipes::run(
+                &index,
+                question,
+                &pipeline,
+                limit,
+                budget.clone(),
+                cancel.clone(),
+            )?;
+            let losses = losses.count(span, budget, cancel)?;
+            Ok((piped, losses))
+        });
+    let (ran, ()) = tokio::join!(running, app.note(actor, "search", described(params)));
     let (piped, losses) = ran?;
     let table = piped.table.map_err(Problem::from)?;
     let took_ms = u64::try_from(piped.took.as_millis()).unwrap_or(u64::MAX);

@@ -226,14 +226,17 @@ impl Asked<'_> {
         let described = super::described(self.q, self.from, self.to);
         let described = format!("{}: {described}", fields.join(", "));
         let index = Arc::clone(&app.parts.index);
-        let counting = app.searches.run(&actor.name, move |budget, cancel| {
-            index.top(&TopRequest {
-                scope: question.scope(budget, cancel),
-                fields: fields.iter().map(|name| FieldName::new(name)).collect(),
-                limit,
-            })
-        });
-        let (found, ()) = tokio::join!(counting, app.record(actor, "search-top", described));
+        let same = (question.clone(), fields.clone(), limit);
+        let counting = app
+            .searches
+            .run_once(&actor.name, same, move |budget, cancel| {
+                index.top(&TopRequest {
+                    scope: question.scope(budget, cancel),
+                    fields: fields.iter().map(|name| FieldName::new(name)).collect(),
+                    limit,
+                })
+            });
+        let (found, ()) = tokio::join!(counting, app.note(actor, "search-top", described));
         found
     }
 }

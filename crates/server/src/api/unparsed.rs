@@ -177,7 +177,7 @@ pub(crate) async fn unparsed(
         })?;
         Ok((levels, unparsed, found))
     });
-    let (looked, ()) = tokio::join!(looking, app.record(&actor, "search-unparsed", described));
+    let (looked, ()) = tokio::join!(looking, app.note(&actor, "search-unparsed", described));
     let (levels, unparsed, found) = looked?;
     let (lines, left_out) = unparsed.lines();
     let ranked = unparsed.ranked();

@@ -103,7 +103,7 @@ pub(crate) async fn why_nothing(
     let asking = app.searches.run(&actor.name, move |budget, cancel| {
         nothing::why(&index, &nothing, budget, cancel)
     });
-    let recorded = app.record(&actor, "search-why-nothing", described);
+    let recorded = app.note(&actor, "search-why-nothing", described);
     let (why, ()) = tokio::join!(asking, recorded);
     let why = why?;
     Ok(Json(WhyReply {

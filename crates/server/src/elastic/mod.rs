@@ -314,7 +314,7 @@ async fn carried_out(
     let searching = app.searches.run(&actor.name, move |budget, cancel| {
         search::run(&index, &*events, &asked, budget, &cancel)
     });
-    let (found, ()) = tokio::join!(searching, app.record(actor, "search-elastic", described));
+    let (found, ()) = tokio::join!(searching, app.note(actor, "search-elastic", described));
     found?
 }
 
@@ -400,7 +400,7 @@ async fn count(
     let counting = app.searches.run(&actor.name, move |budget, cancel| {
         search::count(&index, expr, budget, cancel)
     });
-    let (found, ()) = tokio::join!(counting, app.record(&actor, "search-elastic", described));
+    let (found, ()) = tokio::join!(counting, app.note(&actor, "search-elastic", described));
     Ok(Json(found?))
 }
 

@@ -1,10 +1,14 @@
 //! What a change of a rule would have done, through the API.
 
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use event::{Event, Seq};
+use index::{Depth, EventSource, PartitionSpan, SourceError};
 use registry::Role;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::node::{Node, at_time, request};
 
@@ -209,4 +213,89 @@ async fn a_preview_takes_the_right_to_make_the_change_and_a_change_that_can_be_m
     let bearer = format!("Bearer {token}").parse().expect("a header");
     asked.headers_mut().insert("authorization", bearer);
     assert_eq!(node.ask(asked).await.0, StatusCode::FORBIDDEN);
+}
+
+/// Events whose reading waits until it is let through.
+#[derive(Debug)]
+struct Held {
+    events: Arc<dyn EventSource>,
+    begun: watch::Sender<u64>,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Held {
+    fn of(node: &mut Node) -> Arc<Self> {
+        let held = Arc::new(Self {
+            events: Arc::clone(&node.parts.events),
+            begun: watch::channel(0).0,
+            is_open: Mutex::new(false),
+            opened: Condvar::new(),
+        });
+        node.parts.events = Arc::<Self>::clone(&held);
+        held
+    }
+
+    fn open(&self) {
+        *self.is_open.lock().expect("a lock") = true;
+        self.opened.notify_all();
+    }
+
+    fn wait(&self) {
+        self.begun.send_modify(|begun| *begun += 1);
+        let is_open = self.is_open.lock().expect("a lock");
+        let is_open = self.opened.wait_while(is_open, |is_open| !*is_open);
+        drop(is_open.expect("a lock"));
+    }
+
+    /// How many have begun since then.
+    fn since(&self, before: u64) -> u64 {
+        *self.begun.borrow() - before
+    }
+}
+
+impl EventSource for Held {
+    fn events(&self, seqs: &[Seq], depth: Depth) -> Result<Vec<Event>, SourceError> {
+        self.wait();
+        self.events.events(seqs, depth)
+    }
+
+    fn span(&self, from: Seq, to: Seq, depth: Depth) -> Result<Vec<Event>, SourceError> {
+        self.wait();
+        self.events.span(from, to, depth)
+    }
+
+    fn partitions(&self) -> Vec<PartitionSpan> {
+        self.events.partitions()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_ends_and_gives_its_place_back_when_its_asker_has_left() {
+    let mut node = attacked().await;
+    let held = Held::of(&mut node);
+    let routes = node.routes();
+    let body = json!({ "query": "user.name:root" });
+    let path = "/api/v1/rule-exceptions/preview";
+    let ask = || node.ask_of(&routes, request("POST", path, Some(&body)));
+    {
+        let mut begun = held.begun.subscribe();
+        tokio::select! {
+            _ = ask() => panic!("it reads nothing"),
+            begun = begun.wait_for(|begun| *begun > 0) => { begun.expect("a sender"); }
+        }
+    }
+    // It has left; who asks again at once is told to wait until that one has ended.
+    assert_eq!(ask().await.0, StatusCode::TOO_MANY_REQUESTS);
+    held.open();
+    while ask().await.0 == StatusCode::TOO_MANY_REQUESTS {
+        tokio::task::yield_now().await;
+    }
+    let left_and_whole = held.since(0);
+    let (status, reply) = ask().await;
+    assert_eq!((status, &reply["whole"]), (StatusCode::OK, &json!(true)));
+    let whole = held.since(left_and_whole);
+    assert!(whole > 10, "each line is a block of its own: {whole}");
+    // Of the first it has read what it had in hand; of the others each has one more record of its own to read.
+    assert!(left_and_whole <= whole + 1, "{left_and_whole} {whole}");
 }
