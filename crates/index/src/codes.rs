@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -92,6 +92,17 @@ impl Numbered {
             FieldKind::Address => Value::Address(Ipv6Addr::from_bits(bits).to_canonical()),
             FieldKind::Date => Value::Date(Micros(number())),
             FieldKind::Number | FieldKind::Keyword | FieldKind::Text => Value::Integer(number()),
+        }
+    }
+
+    /// The bits that stand for that value in a column whose values are not texts; `None` where none do.
+    pub(crate) fn bits_of(cell: &Cell) -> Option<u128> {
+        match cell {
+            Cell::Integer(number) => Some(u128::from(tantivy::i64_to_u64(*number))),
+            Cell::Date(at) => Some(u128::from(tantivy::i64_to_u64(at.0))),
+            Cell::Address(IpAddr::V4(address)) => Some(address.to_ipv6_mapped().to_bits()),
+            Cell::Address(IpAddr::V6(address)) => Some(address.to_bits()),
+            Cell::Null | Cell::Text(_) | Cell::Float(_) | Cell::Bool(_) | Cell::List(_) => None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use event::{Event, Field, Seq};
 use query::{
     COMBINATIONS_MAX, Cell, Expr, Function, Groups, Key, Memory, PipeError, RowId, Stats, Test,
+    Wish,
 };
 
 use crate::bits::Bits;
@@ -238,11 +239,15 @@ impl ColumnStats {
         }
     }
 
-    /// Puts what was counted and is not in the groups yet into them.
-    pub(crate) fn finish(self, groups: &mut Groups) -> Result<(), PipeError> {
+    /// Puts what was counted and is not in the groups yet into them, as far as it is wanted; gives how many rows were not
+    /// made because none of them is.
+    pub(crate) fn finish(self, groups: &mut Groups, wish: &Wish) -> Result<usize, PipeError> {
         match self.values {
-            Some(values) => values.finish(&self.counting, groups),
-            None => Ok(()),
+            Some(values) => {
+                let wanted = groups.stats().most_frequent(wish);
+                values.finish(&self.counting, groups, wanted)
+            }
+            None => Ok(0),
         }
     }
 

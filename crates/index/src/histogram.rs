@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event::{Field, Micros};
-use query::{Cell, FieldName, Groups, Key, Stats, TimeStep};
+use query::{Cell, FieldName, Groups, Key, Stats, TimeStep, Wish};
 
 use crate::run::Run;
 use crate::scope::{Covered, Scope, SearchError};
@@ -90,7 +90,12 @@ pub(crate) fn histogram(
     let mut stats = vec![Stats::count_by(vec![time.clone()])];
     let split = request.split.as_ref();
     stats.extend(split.map(|split| Stats::count_by(vec![time, Key::Field(split.field.clone())])));
-    let counted = counted(&mut run, &*shared.source, stats.into_iter())?;
+    let counted = counted(
+        &mut run,
+        &*shared.source,
+        stats.into_iter(),
+        &Wish::default(),
+    )?;
     let groups = counted.groups?;
     let mut counts = BTreeMap::new();
     let mut other = 0;

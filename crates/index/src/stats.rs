@@ -45,9 +45,10 @@ pub struct Tables {
 pub(crate) fn stats(shared: &Shared, request: &StatsRequest) -> Result<Tables, SearchError> {
     let mut run = Run::new(shared, &request.scope);
     let stats = request.stats.iter().cloned();
-    let counted = counted(&mut run, &*shared.source, stats)?;
-    let groups = counted.groups.as_deref().unwrap_or_default();
-    let rows = groups.iter().map(Groups::len).collect();
+    let counted = counted(&mut run, &*shared.source, stats, &request.wish)?;
+    let groups = counted.groups.as_deref().unwrap_or_default().iter();
+    let rows = groups.zip(&counted.unmade);
+    let rows = rows.map(|(groups, unmade)| groups.len() + unmade).collect();
     let first = |groups: Vec<Groups>| {
         let tables = groups.into_iter().map(|groups| groups.first(&request.wish));
         tables.collect()
@@ -65,15 +66,18 @@ pub(crate) fn stats(shared: &Shared, request: &StatsRequest) -> Result<Tables, S
 pub(crate) struct Counted {
     /// The rows, or why there are none.
     pub(crate) groups: Result<Vec<Groups>, PipeError>,
+    /// How many rows of each table were not made because none of them is wanted.
+    pub(crate) unmade: Vec<usize>,
     /// How many events match.
     pub(crate) total: u64,
 }
 
-/// Counts all that the run finds into rows, segments in parallel.
+/// Counts all that the run finds into rows, segments in parallel; rows that are not wanted may be left out.
 pub(crate) fn counted(
     run: &mut Run<'_>,
     source: &dyn EventSource,
     stats: impl Iterator<Item = Stats>,
+    wish: &Wish,
 ) -> Result<Counted, SearchError> {
     let memory = run.scope.budget.rows.clone();
     let groups = stats
@@ -82,8 +86,9 @@ pub(crate) fn counted(
     let mut parts = run.collect_in_parallel(Rows::new(source, groups, memory), Rows::fork)?;
     let mut whole = parts.swap_remove(0);
     parts.into_iter().for_each(|part| whole.merge(part));
-    whole.finish();
+    let unmade = whole.finish(wish);
     Ok(Counted {
+        unmade,
         groups: whole.failed.map_or(Ok(whole.groups), Err),
         total: whole.total,
     })
@@ -147,14 +152,18 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Puts what is still counted elsewhere into the rows.
-    fn finish(&mut self) {
+    /// Puts what is still counted elsewhere into the rows, as far as it is wanted; gives how many rows of each table were
+    /// not made.
+    fn finish(&mut self, wish: &Wish) -> Vec<usize> {
+        let mut unmade = vec![0; self.groups.len()];
         let columns = self.columns.take().into_iter().flatten();
-        for (columns, groups) in columns.zip(&mut self.groups) {
-            if self.failed.is_none() {
-                self.failed = columns.finish(groups).err();
+        for ((columns, groups), unmade) in columns.zip(&mut self.groups).zip(&mut unmade) {
+            match columns.finish(groups, wish) {
+                Ok(left_out) => *unmade = left_out,
+                Err(error) => self.failed = self.failed.take().or(Some(error)),
             }
         }
+        unmade
     }
 
     fn push(&mut self, event: &Event) {

@@ -68,7 +68,7 @@ pub(crate) fn top(shared: &Shared, request: &TopRequest) -> Result<Tops, SearchE
     let mut run = Run::new(shared, &request.scope);
     let by = request.fields.iter().cloned().map(Key::Field);
     let stats = by.map(|key| Stats::count_by(vec![key]));
-    let counted = counted(&mut run, &*shared.source, stats)?;
+    let counted = counted(&mut run, &*shared.source, stats, &Wish::default())?;
     let tops = counted.groups?.into_iter();
     Ok(Tops {
         tops: tops.map(|groups| most(groups, request.limit)).collect(),

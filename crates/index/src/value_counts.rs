@@ -52,6 +52,29 @@ impl Sorted {
         self.values.iter().copied().zip(self.counts.iter().copied())
     }
 
+    /// Whether making a row for each costs more than finding out which are wanted.
+    fn is_far_more_than(&self, wanted: usize, groups: &Groups) -> bool {
+        self.values.len() / 4 > wanted.saturating_add(groups.len())
+    }
+
+    /// Takes the count at that place away.
+    fn take(&mut self, place: usize) -> u64 {
+        self.counts.get_mut(place).map_or(0, std::mem::take)
+    }
+
+    /// From which count on a value may be among so many that occur most.
+    fn least_of_most(&self, wanted: usize) -> u64 {
+        let Some(last) = wanted.checked_sub(1) else {
+            return u64::MAX;
+        };
+        let mut counts = self.counts.clone();
+        if last >= counts.len() {
+            return 0;
+        }
+        let (_, least, _) = counts.select_nth_unstable_by(last, |one, two| two.cmp(one));
+        *least
+    }
+
     /// Both together. Values come in no pattern that a processor could foresee: which side is next is computed, not
     /// branched upon.
     fn merged(&self, other: &Self) -> Self {
@@ -201,12 +224,16 @@ impl ValueCounts {
     }
 
     /// Gives `groups`, which have this column as their one key, a row for each value, with its count in the aggregates
-    /// of these numbers.
-    pub(crate) fn finish(self, counting: &[usize], groups: &mut Groups) -> Result<(), PipeError> {
+    /// of these numbers. Where only so many rows are wanted, those that count most, values that cannot be among them get
+    /// none; gives how many these are.
+    pub(crate) fn finish(
+        self,
+        counting: &[usize],
+        groups: &mut Groups,
+        wanted: Option<usize>,
+    ) -> Result<usize, PipeError> {
         self.memory.give_back(self.taken);
-        let numbers = self.numbers.joined();
-        groups.reserve(numbers.values.len() + self.texts.len());
-        let mut add = |cell: Cell, count: u64| {
+        let add = |groups: &mut Groups, cell: Cell, count: u64| {
             let row = groups.row([cell])?;
             for number in counting {
                 groups.count(row, *number, count);
@@ -214,18 +241,51 @@ impl ValueCounts {
             Ok(())
         };
         if self.absent > 0 {
-            add(Cell::Null, self.absent)?;
+            add(groups, Cell::Null, self.absent)?;
         }
-        let numbers = numbers.iter().map(|(number, count)| {
+        let mut numbers = self.numbers.joined();
+        let mut least = 0;
+        let few = wanted.filter(|wanted| numbers.is_far_more_than(*wanted, groups));
+        if let Some((wanted, known)) = few.and_then(|few| Some((few, known(groups, &numbers)?))) {
+            // What has a row already adds up there, and competes with none of the others.
+            for (cell, place) in known {
+                add(groups, cell, numbers.take(place))?;
+            }
+            least = numbers.least_of_most(wanted);
+        }
+        let mut unmade = 0;
+        if least == 0 {
+            groups.reserve(numbers.values.len() + self.texts.len());
+        }
+        for (number, count) in numbers.iter().filter(|(_, count)| *count > 0) {
+            if count < least {
+                unmade += 1;
+                continue;
+            }
             let value = Numbered::value_of(self.column.kind, number);
-            (Cell::from(value), count)
-        });
-        let texts = self.texts.into_iter();
-        let texts = texts.map(|(text, count)| (Cell::Text(text), count));
-        numbers
-            .chain(texts)
-            .try_for_each(|(cell, count)| add(cell, count))
+            add(groups, Cell::from(value), count)?;
+        }
+        for (text, count) in self.texts {
+            add(groups, Cell::Text(text), count)?;
+        }
+        Ok(unmade)
     }
+}
+
+/// The rows that there are whose value is among the numbers, each with its place; `None` where that cannot be told.
+fn known(groups: &Groups, numbers: &Sorted) -> Option<Vec<(Cell, usize)>> {
+    let mut known = Vec::new();
+    for (keys, _) in groups.counts() {
+        let [cell] = keys else { return None };
+        if *cell == Cell::Null {
+            continue;
+        }
+        let bits = Numbered::bits_of(cell)?;
+        if let Ok(place) = numbers.values.binary_search(&bits) {
+            known.push((cell.clone(), place));
+        }
+    }
+    Some(known)
 }
 
 /// How often each number occurs in these documents, ascending, and how many have one.
@@ -291,5 +351,66 @@ fn each_block(numbers: &Values<u64>, docs: &Bits, mut take: impl FnMut(&[u64])) 
         let part = block.get_mut(..rows.len()).unwrap_or_default();
         numbers.values.get_vals(&rows, part);
         take(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::Field;
+    use proptest::prelude::*;
+    use query::{SortKey, SortOrder, Stats, Table, Wish};
+
+    use super::*;
+    use crate::schema::Layout;
+
+    /// What is counted: segments' values with their counts, what is in rows already, and what has no value.
+    type Given<'a> = (&'a [Vec<(u16, u8)>], &'a [(u16, u8)], u8);
+
+    fn address(number: u16) -> Cell {
+        let bits = 0xffff_0a00_0000 + u128::from(number);
+        Cell::from(Numbered::value_of(event::FieldKind::Address, bits))
+    }
+
+    /// The table, and how many rows it would have in all.
+    fn table((segments, rows, absent): Given<'_>, wish: &Wish, wanted: bool) -> (Table, usize) {
+        let column = Layout::get().column(Field::SOURCE_IP).expect("a column");
+        let mut counts = ValueCounts::new(column, Memory::new(1 << 30));
+        counts.absent = u64::from(absent);
+        for segment in segments {
+            let mut sorted = Sorted::default();
+            for (number, count) in segment {
+                sorted.push(0xffff_0a00_0000 + u128::from(*number), u64::from(*count));
+            }
+            counts.numbers.push(sorted);
+        }
+        let stats = Stats::count_by(vec![query::Key::Field(Field::SOURCE_IP.into())]);
+        let mut groups = Groups::new(stats, Memory::new(1 << 30));
+        for (number, count) in rows {
+            let row = groups.row([address(*number)]).expect("room");
+            groups.count(row, 0, u64::from(*count));
+        }
+        let wanted = groups.stats().most_frequent(wish).filter(|_| wanted);
+        let unmade = counts.finish(&[0], &mut groups, wanted).expect("room");
+        let all = groups.len() + unmade;
+        (groups.first(wish), all)
+    }
+
+    fn ascending(most: usize) -> impl Strategy<Value = Vec<(u16, u8)>> {
+        let values = prop::collection::btree_map(0u16..400, 1u8..9, 0..most);
+        values.prop_map(|values| values.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn rows_that_are_not_made_are_none_of_the_wanted_ones(
+            segments in prop::collection::vec(ascending(200), 0..4), rows in ascending(30), absent in 0u8..9, wanted in 0usize..20,
+        ) {
+            let wish = Wish {
+                order: vec![SortKey { column: Stats::COUNT.into(), order: SortOrder::Descending }],
+                rows: wanted,
+            };
+            let given = (segments.as_slice(), rows.as_slice(), absent);
+            prop_assert_eq!(table(given, &wish, true), table(given, &wish, false));
+        }
     }
 }

@@ -229,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_asked_while_an_equal_question_is_searched_for_waits_for_the_next_search() {
         let searches = Searches::new(9, Duration::from_secs(60), Duration::from_secs(60));
-        let (go_on, stopped) = std::sync::mpsc::channel::<()>();
+        let (go_on, stopped) = std::sync::mpsc::sync_channel::<()>(1);
         let first = searches.run_once("an", "a", move |_, _| {
             stopped.recv().expect("a word");
             Ok(1)

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use event::{Event, Field, Micros, Value};
 use index::{Scope, StatsRequest, Total, Way};
 use jiff::tz::TimeZone;
-use query::{Aggregate, Cell, Function, Interval, Key, Stats, TimeStep, Wish};
+use query::{Aggregate, Cell, Function, Interval, Key, SortKey, SortOrder, Stats, TimeStep, Wish};
 
 use crate::meaning::{Ask, Case, ask, case, values};
 use crate::support::Chance;
@@ -312,6 +312,29 @@ fn check_case(seed: u64, case: &Case, questions: u64) {
             };
             let found = case.index.stats(&request).expect("searches");
             let table = found.tables.expect("small tables").remove(0);
+            if let Some((Function::Count, None)) = aggregates.first() {
+                let rows = chance.pick(&[1, 2, 3]);
+                let most = StatsRequest {
+                    wish: Wish {
+                        order: vec![SortKey {
+                            column: "x".into(),
+                            order: SortOrder::Descending,
+                        }],
+                        rows,
+                    },
+                    ..request
+                };
+                let first = case.index.stats(&most).expect("searches");
+                assert_eq!(first.rows, [table.rows.len()]);
+                let mut sorted = table.clone();
+                sorted.rows.sort_by_key(|row| match row.get(bys.len()) {
+                    Some(Cell::Integer(count)) => -count,
+                    other => panic!("no count: {other:?}"),
+                });
+                sorted.rows.truncate(rows);
+                let first = first.tables.expect("small tables").remove(0);
+                assert_eq!(first, sorted, "seed {seed}, question {question}, {way:?}");
+            }
             let functions = bys
                 .iter()
                 .map(|_| None)

@@ -372,6 +372,20 @@ impl Default for Wish {
     }
 }
 
+impl Stats {
+    /// How many rows are wanted where these are the ones with the most events, whatever decides among equals.
+    #[must_use]
+    pub fn most_frequent(&self, wish: &Wish) -> Option<usize> {
+        let first = wish.order.first()?;
+        let mut aggregates = self.aggregates.iter();
+        let aggregate = aggregates.find(|aggregate| aggregate.name == first.column)?;
+        let is_count = aggregate.function == Function::Count && aggregate.field.is_none();
+        let is_key = self.by.iter().any(|key| key.column() == &*first.column);
+        let by_count = is_count && !is_key && first.order == SortOrder::Descending;
+        by_count.then_some(wish.rows)
+    }
+}
+
 impl Wish {
     /// The rows that the stages behind want, and the stages that are left then; `rows` is how many are wanted at the end.
     #[must_use]
