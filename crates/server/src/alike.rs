@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 use crate::problem::Problem;
 use crate::turns::Turn;
 
-/// The answer to come; the search is cancelled when all who wait for it have left.
-pub(crate) type Coming<T> = Shared<BoxFuture<'static, Result<T, Problem>>>;
+/// Goes through a search when it has its turn.
+type Search<T> = BoxFuture<'static, Result<T, Problem>>;
 
 /// Questions that wait, or are searched for.
 #[derive(Debug, Default)]
@@ -31,9 +31,7 @@ struct Pending {
 
 struct Asked<K, T: Clone> {
     question: K,
-    /// The search before it for the same question.
-    before: Option<Ended>,
-    coming: WeakShared<BoxFuture<'static, Result<T, Problem>>>,
+    coming: WeakShared<Search<T>>,
 }
 
 /// When a search has ended, or all who wait for it have left.
@@ -53,10 +51,11 @@ impl Ended {
 
 /// A place among those who wait for the answer to a question.
 pub(crate) struct Joined<T: Clone> {
-    /// The answer.
-    pub(crate) coming: Coming<T>,
+    /// The answer; the search is cancelled when all who wait for it have left.
+    pub(crate) coming: Shared<Search<T>>,
     /// Takes the turn in which the search begins. Any of those who wait may give it; closed once one has.
     pub(crate) turn: mpsc::Sender<Turn>,
+    /// The search for the same question that goes on.
     before: Option<Ended>,
 }
 
@@ -84,7 +83,7 @@ impl Alike {
     {
         let mut all = self.lock();
         all.retain(|pending| !pending.ended.is_over());
-        let mut before = None;
+        let (mut before, mut waiting) = (None, None);
         for pending in all.iter() {
             let asked = pending.asked.downcast_ref::<Asked<K, T>>();
             let Some(asked) = asked.filter(|asked| asked.question == question) else {
@@ -92,14 +91,17 @@ impl Alike {
             };
             match asked.coming.upgrade() {
                 Some(coming) if !pending.turn.is_closed() => {
-                    return Joined {
-                        coming,
-                        turn: pending.turn.clone(),
-                        before: asked.before.clone(),
-                    };
+                    waiting = Some((coming, pending.turn.clone()));
                 }
                 _ => before = Some(pending.ended.clone()),
             }
+        }
+        if let Some((coming, turn)) = waiting {
+            return Joined {
+                coming,
+                turn,
+                before,
+            };
         }
         let (turn, mut turns) = mpsc::channel::<Turn>(1);
         let (goes_on, ended) = watch::channel(());
@@ -117,7 +119,6 @@ impl Alike {
             ended: Ended(ended),
             asked: Box::new(Asked {
                 question,
-                before: before.clone(),
                 coming: coming.downgrade().expect("it has not ended"),
             }),
         });
