@@ -338,6 +338,20 @@ mod tests {
         assert_eq!(steps(&mut progress, 23, &[2]).unwrap().first_at, Micros(13));
     }
 
+    /// Instants so far apart.
+    fn times(gaps: Vec<i64>) -> impl Iterator<Item = i64> {
+        gaps.into_iter().scan(0, |now, gap| {
+            *now += gap;
+            Some(*now)
+        })
+    }
+
+    /// How many lie within a window that ends with the last.
+    fn within(times: &[i64], window: i64) -> usize {
+        let last = times.last().copied().unwrap_or_default();
+        times.iter().filter(|at| last - **at <= window).count()
+    }
+
     proptest! {
         #[test]
         fn counting_in_order_is_what_a_naive_count_says(
@@ -345,11 +359,9 @@ mod tests {
         ) {
             let mut progress = Progress::default();
             let mut seen: Vec<i64> = Vec::new();
-            let mut now = 0;
-            for gap in gaps {
-                now += gap;
+            for now in times(gaps) {
                 seen.push(now);
-                let naive = seen.iter().filter(|at| now - **at <= window).count() >= threshold;
+                let naive = within(&seen, window) >= threshold;
                 let fired = progress.count(hit(now, 0), threshold, window).is_some();
                 prop_assert_eq!(fired, naive);
                 if fired {
@@ -365,13 +377,11 @@ mod tests {
             let bounds = Bounds::of(&Threshold { gte: Some(0.0), ..Threshold::default() }).unwrap();
             let mut progress = Progress::default();
             let mut seen: Vec<i64> = Vec::new();
-            let mut now = 0;
-            for gap in gaps {
-                now += gap;
+            for now in times(gaps) {
                 seen.push(now);
                 let fired = progress.measure(hit(now, 1f64.to_bits()), Measure::Sum, &bounds, window).unwrap();
-                let within = |window: i64| seen.iter().filter(|at| now - **at <= window).count() as u64;
-                prop_assert!((within(window)..=within(window + (window + 999) / 1_000)).contains(&fired.count));
+                let most = within(&seen, window + (window + 999) / 1_000) as u64;
+                prop_assert!((within(&seen, window) as u64..=most).contains(&fired.count));
                 let sum = Measure::Sum.of(&progress.hits, progress.folded.as_deref()).unwrap();
                 prop_assert!((sum - fired.count as f64).abs() < 1e-6);
                 prop_assert!(progress.hits.len() <= UNFOLDED_MAX);

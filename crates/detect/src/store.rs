@@ -121,9 +121,7 @@ impl<E: Kept + Default> Store<E> {
         }
         slot.touched_at = now;
         let result = change(&mut slot.entry);
-        let bytes = overhead::<E>() + slot.key.len() + slot.entry.heap_bytes();
-        let before = std::mem::replace(&mut slot.bytes, bytes);
-        self.bytes = (self.bytes + bytes).saturating_sub(before);
+        self.weigh(place);
         self.link_newest(place);
         (result, self.make_room(place, now))
     }
@@ -159,17 +157,23 @@ impl<E: Kept + Default> Store<E> {
         now: Micros,
         change: impl FnOnce(&mut E) -> R,
     ) -> Option<R> {
-        let place = *self.by_key.get(key)? as usize;
+        let place = *self.by_key.get(key)?;
         let alive = self
             .slots
-            .get(place)
+            .get(place as usize)
             .is_some_and(|slot| self.alive(slot, now));
-        let slot = self.slots.get_mut(place).filter(|_| alive)?;
+        let slot = self.slots.get_mut(place as usize).filter(|_| alive)?;
         let result = change(&mut slot.entry);
+        self.weigh(place);
+        Some(result)
+    }
+
+    /// Counts what the entry takes now.
+    fn weigh(&mut self, place: u32) {
+        let slot = self.slot(place);
         let bytes = overhead::<E>() + slot.key.len() + slot.entry.heap_bytes();
         let before = std::mem::replace(&mut slot.bytes, bytes);
         self.bytes = (self.bytes + bytes).saturating_sub(before);
-        Some(result)
     }
 
     fn alive(&self, slot: &Slot<E>, now: Micros) -> bool {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use detect::{Detector, Mode, Output, RestoreError, Restored, RuleSettings, Rules, Settings};
+use detect::{
+    Detector, Evicted, Mode, Output, RestoreError, Restored, RuleSettings, Rules, Settings,
+};
 use event::{CalendarDay, DaySeen, Detection, Disposition, Event, Field, Micros, RuleDay, Seq};
 use proptest::prelude::*;
 
@@ -72,10 +74,14 @@ name: regular
 correlation: {type: regular, rules: anything, group-by: user.name, timespan: 2m, at-least: 1s, jitter: 30, condition: {gte: 4}}
 ";
 
-fn rules_with(settings: &Settings) -> Arc<Rules> {
-    let rules = Rules::from_texts(&[("rules.yml", RULES)], settings);
+fn sound(text: &str, settings: &Settings) -> Arc<Rules> {
+    let rules = Rules::from_texts(&[("rules.yml", text)], settings);
     assert_eq!(rules.problems(), []);
     Arc::new(rules)
+}
+
+fn rules_with(settings: &Settings) -> Arc<Rules> {
+    sound(RULES, settings)
 }
 
 fn rules() -> Arc<Rules> {
@@ -182,6 +188,14 @@ fn detections(outputs: &[Output]) -> Vec<&Detection> {
         }
     }
     detections
+}
+
+/// What was forgotten before its time.
+fn evictions(outputs: &[Output]) -> impl Iterator<Item = &Evicted> {
+    outputs.iter().filter_map(|output| match output {
+        Output::Evicted(evicted) => Some(evicted),
+        _ => None,
+    })
 }
 
 /// What stands of each day, and each rule on it, once all is told.
@@ -694,13 +708,8 @@ fn memory_is_bounded_and_what_had_to_go_is_told() {
         status.state_bytes
     );
     assert!(status.evicted > 1_000);
-    let told: u64 = found
-        .iter()
-        .map(|output| match output {
-            Output::Evicted(evicted) if &*evicted.rule == "count" => evicted.keys,
-            _ => 0,
-        })
-        .sum();
+    let told = evictions(&found).filter(|evicted| &*evicted.rule == "count");
+    let told: u64 = told.map(|evicted| evicted.keys).sum();
     assert!(told > 1_000);
 }
 
@@ -717,9 +726,7 @@ title: Sum
 name: sum
 correlation: {type: value_sum, rules: any, group-by: user.name, timespan: 1h, condition: {field: event.code, gte: 10000}}
 ";
-    let rules = Rules::from_texts(&[("rules.yml", SUM)], &Settings::default());
-    assert_eq!(rules.problems(), []);
-    let rules = Arc::new(rules);
+    let rules = sound(SUM, &Settings::default());
     let mut detector = Detector::new(Arc::clone(&rules), Mode::Live);
     let mut found = Vec::new();
     for number in 0..12_000_usize {
@@ -754,20 +761,14 @@ fn what_was_forgotten_before_a_restart_is_told_after_it() {
         event.set(Field::USER_NAME, format!("user{number}").as_str());
         detector.observe(&event, &mut found);
     }
-    let forgotten = |outputs: &[Output]| -> u64 {
-        let keys = outputs.iter().map(|output| match output {
-            Output::Evicted(evicted) => evicted.keys,
-            _ => 0,
-        });
-        keys.sum()
-    };
-    assert_eq!(forgotten(&found), 0);
+    assert_eq!(evictions(&found).count(), 0);
     let restored = Detector::restore(&detector.checkpoint(), rules, Mode::Live).unwrap();
     let mut after = restored.detector;
     let (mut told, mut expected) = (Vec::new(), Vec::new());
     after.tell(&mut told);
     detector.tell(&mut expected);
-    assert!(forgotten(&expected) > 1_000);
+    let forgotten: u64 = evictions(&expected).map(|evicted| evicted.keys).sum();
+    assert!(forgotten > 1_000);
     assert_eq!(told, expected);
 }
 
